@@ -1,0 +1,57 @@
+#include "blas.h"
+#include "microtensor.h"
+
+#define CBLAS_ROW_MAJOR 101
+#define CBLAS_NO_TRANSPOSE 111
+#define CBLAS_TRANSPOSE 112
+
+static struct {
+    uintptr_t gemm_f32, gemm_f64;
+    int ilp64;
+} blas;
+
+void mt_blas_set(uintptr_t sgemm, uintptr_t dgemm, int ilp64) {
+    blas.gemm_f32 = sgemm;
+    blas.gemm_f64 = dgemm;
+    blas.ilp64 = ilp64;
+}
+
+int mt_blas_available(void) { return blas.gemm_f32 != 0 && blas.gemm_f64 != 0; }
+
+static int fits_int32(int64_t a, int64_t b, int64_t c, int64_t d, int64_t e, int64_t f) {
+    return a <= INT32_MAX && b <= INT32_MAX && c <= INT32_MAX && d <= INT32_MAX && e <= INT32_MAX &&
+           f <= INT32_MAX;
+}
+
+#define MT_GEMM(suffix, real)                                                                      \
+    typedef void (*gemm64_##suffix)(int order, int transpose_a, int transpose_b, int64_t m,        \
+                                    int64_t n, int64_t k, real alpha, const real *a,               \
+                                    int64_t a_stride, const real *b, int64_t b_stride, real beta,  \
+                                    real *c, int64_t c_stride);                                    \
+    typedef void (*gemm32_##suffix)(int order, int transpose_a, int transpose_b, int32_t m,        \
+                                    int32_t n, int32_t k, real alpha, const real *a,               \
+                                    int32_t a_stride, const real *b, int32_t b_stride, real beta,  \
+                                    real *c, int32_t c_stride);                                    \
+                                                                                                   \
+    int mt_gemm_##suffix(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k,        \
+                         const real *a, int64_t a_stride, const real *b, int64_t b_stride,         \
+                         real beta, real *c) {                                                     \
+        const int ta = transpose_a ? CBLAS_TRANSPOSE : CBLAS_NO_TRANSPOSE;                         \
+        const int tb = transpose_b ? CBLAS_TRANSPOSE : CBLAS_NO_TRANSPOSE;                         \
+        if (blas.gemm_##suffix == 0)                                                               \
+            return -1;                                                                             \
+        if (blas.ilp64) {                                                                          \
+            ((gemm64_##suffix)blas.gemm_##suffix)(CBLAS_ROW_MAJOR, ta, tb, m, n, k, 1, a,          \
+                                                  a_stride, b, b_stride, beta, c, n);              \
+            return 0;                                                                              \
+        }                                                                                          \
+        if (!fits_int32(m, n, k, a_stride, b_stride, n))                                           \
+            return -1;                                                                             \
+        ((gemm32_##suffix)blas.gemm_##suffix)(CBLAS_ROW_MAJOR, ta, tb, (int32_t)m, (int32_t)n,     \
+                                              (int32_t)k, 1, a, (int32_t)a_stride, b,              \
+                                              (int32_t)b_stride, beta, c, (int32_t)n);             \
+        return 0;                                                                                  \
+    }
+
+MT_GEMM(f32, float)
+MT_GEMM(f64, double)

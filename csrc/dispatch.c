@@ -1,0 +1,191 @@
+/* The public entries: which instruction set runs, and how large calls are divided among threads. */
+#include "microtensor.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "blas.h"
+#include "kernels.h"
+#include "threads.h"
+
+/* --- instruction sets ------------------------------------------------------------------------- */
+
+static const struct mt_isa *mt_active = &mt_isa_baseline;
+
+static const struct mt_isa *const isas[] = {
+    &mt_isa_baseline,
+#ifdef MT_X86_64
+    &mt_isa_v3,
+    &mt_isa_v4,
+#endif
+};
+enum { ISA_COUNT = sizeof isas / sizeof *isas };
+
+static int supported(const struct mt_isa *isa) {
+#ifdef MT_X86_64
+    __builtin_cpu_init();
+    const int v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                   __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+    if (isa == &mt_isa_v3)
+        return v3;
+    if (isa == &mt_isa_v4)
+        return v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512vl");
+#endif
+    return isa == &mt_isa_baseline;
+}
+
+static const struct mt_isa *find_isa(const char *name) {
+    for (int i = 0; i < ISA_COUNT; i++)
+        if (strcmp(name, isas[i]->name) == 0)
+            return isas[i];
+    return NULL;
+}
+
+const char *mt_isa_name(int i) { return i >= 0 && i < ISA_COUNT ? isas[i]->name : NULL; }
+
+int mt_isa_supported(const char *name) {
+    const struct mt_isa *isa = find_isa(name);
+    return isa && supported(isa);
+}
+
+int mt_isa_select(const char *name) {
+    const struct mt_isa *isa = find_isa(name);
+    if (!isa || !supported(isa))
+        return -1;
+    mt_active = isa;
+    return 0;
+}
+
+const char *mt_isa_active(void) { return mt_active->name; }
+
+#if defined(__GNUC__) || defined(__clang__)
+/* The best one, chosen when the library is loaded. */
+__attribute__((constructor)) static void select_best_isa(void) {
+    for (int i = 0; i < ISA_COUNT; i++)
+        if (supported(isas[i]))
+            mt_active = isas[i];
+}
+#endif
+
+/* --- the kernel table ------------------------------------------------------------------------- */
+
+#define MT_UNARY(name) #name,
+static const char *const unary_names[] = {
+#include "table.h"
+    NULL};
+#define MT_BINARY(name) #name,
+static const char *const binary_names[] = {
+#include "table.h"
+    NULL};
+#define MT_ROWS(name) #name,
+static const char *const rows_names[] = {
+#include "table.h"
+    NULL};
+#define MT_ROWS_BACKWARD(name) #name,
+static const char *const rows_backward_names[] = {
+#include "table.h"
+    NULL};
+#define MT_STEP(name, states) #name,
+static const char *const step_names[] = {
+#include "table.h"
+    NULL};
+
+#define MT_STEP(name, states) states,
+static const int step_states[] = {
+#include "table.h"
+};
+
+static const struct {
+    const char *kind;
+    int count;
+    const char *const *names;
+} kinds[] = {
+    {"unary", MT_UNARY_COUNT, unary_names},
+    {"binary", MT_BINARY_COUNT, binary_names},
+    {"rows", MT_ROWS_COUNT, rows_names},
+    {"rows_backward", MT_ROWS_BACKWARD_COUNT, rows_backward_names},
+    {"step", MT_STEP_COUNT, step_names},
+};
+
+const char *mt_kernel_name(const char *kind, int op) {
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(kind, kinds[i].kind) == 0)
+            return op >= 0 && op < kinds[i].count ? kinds[i].names[op] : NULL;
+    return NULL;
+}
+
+/* Which states (bit j for state j) a step with these hyper-parameters cannot do without. */
+static unsigned states_needed(int op, const double *hyper) {
+    switch (op) {
+    case MT_STEP_sgd:
+        return hyper[1] != 0;
+    case MT_STEP_adagrad:
+        return 1;
+    case MT_STEP_adadelta:
+        return 3;
+    case MT_STEP_rmsprop:
+        return 1u | (unsigned)(hyper[4] != 0) << 1 | (unsigned)(hyper[5] != 0) << 2;
+    default: /* adam */
+        return 3u | (unsigned)(hyper[6] != 0) << 2;
+    }
+}
+
+/* --- pointers --------------------------------------------------------------------------------- */
+
+static inline int aligned(const void *pointer, size_t size) {
+    return ((uintptr_t)pointer & (size - 1)) == 0;
+}
+
+static inline int apart(const void *a, int64_t a_bytes, const void *b, int64_t b_bytes) {
+    const uintptr_t p = (uintptr_t)a, q = (uintptr_t)b;
+    return p + (uintptr_t)a_bytes <= q || q + (uintptr_t)b_bytes <= p;
+}
+
+static inline int same_or_apart(const void *a, const void *b, int64_t bytes) {
+    return a == b || apart(a, bytes, b, bytes);
+}
+
+/* --- division of work ------------------------------------------------------------------------- */
+
+/* Below MT_PARALLEL elements the cheapest kernels finish sooner than a second thread can help. Chunks
+ * depend on sizes only, so results do not depend on the number of threads. */
+#define MT_PARALLEL 65536
+#define MT_CHUNK 16384
+#define MT_COLUMN_CHUNK 256
+#define MT_TASKS_LIMIT 64
+
+static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+static inline int64_t divide(int64_t n, int64_t size) { return (n + size - 1) / size; }
+static inline int64_t chunks(int64_t n) { return divide(n, MT_CHUNK); }
+
+/* At least one row, about a chunk of elements, at most MT_TASKS_LIMIT tasks. */
+static inline int64_t rows_per_task(int64_t rows, int64_t columns) {
+    if (rows * columns < MT_PARALLEL)
+        return larger(rows, 1);
+    return larger(divide(rows, MT_TASKS_LIMIT), larger(1, MT_CHUNK / columns));
+}
+
+/* --- entries ---------------------------------------------------------------------------------- */
+
+#define real float
+#define FN(name) name##_f32
+#include "entries.inc"
+#undef real
+#undef FN
+
+#define real double
+#define FN(name) name##_f64
+#include "entries.inc"
+#undef real
+#undef FN
+
+int mt_random_bits(int64_t n, uint64_t *state, uint32_t *y) {
+    if (!aligned(state, sizeof *state) || !aligned(y, sizeof *y))
+        return -1;
+    mt_active->random_bits(n, state[0], state[1], y);
+    state[1] += (uint64_t)divide(n, 4);
+    return 0;
+}

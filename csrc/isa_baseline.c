@@ -1,0 +1,4 @@
+/* The kernels for whatever the compiler targets by default (SSE2 on x86-64). */
+#define MT_ISA baseline
+#define MT_ISA_NAME "baseline"
+#include "kernels.inc"

@@ -1,0 +1,76 @@
+/* What one instruction set offers: a table of kernels for each dtype. The kernels themselves are
+ * static functions compiled once per dtype and instruction set (kernels.inc); dispatch.c picks a
+ * table when the library is loaded. */
+#ifndef MT_KERNELS_H
+#define MT_KERNELS_H
+
+#include <stdint.h>
+
+enum {
+#define MT_UNARY(name) MT_UNARY_##name,
+#include "table.h"
+    MT_UNARY_COUNT
+};
+enum {
+#define MT_BINARY(name) MT_BINARY_##name,
+#include "table.h"
+    MT_BINARY_COUNT
+};
+enum {
+#define MT_ROWS(name) MT_ROWS_##name,
+#include "table.h"
+    MT_ROWS_COUNT
+};
+enum {
+#define MT_ROWS_BACKWARD(name) MT_ROWS_BACKWARD_##name,
+#include "table.h"
+    MT_ROWS_BACKWARD_COUNT
+};
+enum {
+#define MT_STEP(name, states) MT_STEP_##name,
+#include "table.h"
+    MT_STEP_COUNT
+};
+
+/* More state arrays than any step rule has. */
+#define MT_STATES_LIMIT 4
+/* Room for what a step rule computes once per step. */
+#define MT_STEP_CONSTANTS 16
+
+enum mt_reduction { MT_REDUCTION_NONE, MT_REDUCTION_MEAN, MT_REDUCTION_SUM };
+
+/* The arguments of a cross-entropy that are the same for every row, and for both dtypes. */
+struct mt_cross_entropy {
+    int64_t columns;
+    enum mt_reduction reduction;
+    int64_t ignore_index;
+    double label_smoothing;
+};
+
+#define real float
+#define FN(name) name##_f32
+#include "kernels_dtype.h"
+#undef real
+#undef FN
+
+#define real double
+#define FN(name) name##_f64
+#include "kernels_dtype.h"
+#undef real
+#undef FN
+
+struct mt_isa {
+    const char *name;
+    struct mt_kernels_f32 kernels_f32;
+    struct mt_kernels_f64 kernels_f64;
+    /* n words from the Philox counters that follow `offset`. */
+    void (*random_bits)(int64_t n, uint64_t seed, uint64_t offset, uint32_t *y);
+};
+
+extern const struct mt_isa mt_isa_baseline;
+#if (defined(__x86_64__) || defined(__amd64__)) && (defined(__GNUC__) || defined(__clang__))
+#define MT_X86_64 1
+extern const struct mt_isa mt_isa_v3, mt_isa_v4;
+#endif
+
+#endif

@@ -1,0 +1,30 @@
+/* The kernels of one dtype and instruction set; kernels.h includes this once per dtype. Every
+ * kernel works on the piece it is given, in one thread. */
+struct FN(mt_kernels) {
+    void (*unary[MT_UNARY_COUNT])(int64_t n, real p, real q, const real *x, real *y);
+    void (*binary[MT_BINARY_COUNT])(int64_t n, real p, real q, const real *a, const real *b,
+                                    real *y);
+    void (*rows[MT_ROWS_COUNT])(int64_t rows, int64_t columns, const real *x, real *y);
+    void (*rows_backward[MT_ROWS_BACKWARD_COUNT])(int64_t rows, int64_t columns, const real *g,
+                                                  const real *y, real *out);
+    /* One step of the elements of one parameter: first what all its elements share (`step` counts
+     * this step too), then the pass. states[j] may be NULL where hyper makes no use of it. */
+    void (*step_constants[MT_STEP_COUNT])(double step, const double *hyper, real *constants);
+    void (*step[MT_STEP_COUNT])(int64_t n, const real *constants, real *parameter,
+                                const real *gradient, real *const *states);
+    /* Sums of columns [first, last) of a matrix with `columns` columns. */
+    void (*column_sum)(int64_t rows, int64_t columns, int64_t first, int64_t last, const real *x,
+                       real *out);
+    /* Losses of some rows: their sum and the sum of their weights, or, unreduced, each loss. */
+    void (*cross_entropy)(int64_t rows, const struct mt_cross_entropy *call, const real *x,
+                          const int64_t *target, const real *weight, real *log_sum, double *sums,
+                          real *losses);
+    /* g_stride is 0 where one gradient serves all rows; divisor is mean's, otherwise 1. */
+    void (*cross_entropy_backward)(int64_t rows, const struct mt_cross_entropy *call,
+                                   int64_t g_stride, const real *g, double divisor, const real *x,
+                                   const int64_t *target, const real *weight, const real *log_sum,
+                                   real *out);
+    void (*random_uniform)(int64_t n, uint64_t seed, uint64_t offset, real *y);
+    void (*dropout)(int64_t n, real p, uint64_t seed, uint64_t offset, const real *x, real *mask,
+                    real *y);
+};

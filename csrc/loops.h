@@ -1,0 +1,23 @@
+/* How loops are written here so that compilers vectorise them. */
+#ifndef MT_LOOPS_H
+#define MT_LOOPS_H
+
+#include <stdint.h>
+
+/* Before a loop whose iterations are independent although an output may *be* an input (same
+ * pointer): that rules out `restrict`, and the compiler's own overlap test would send in-place calls
+ * to its scalar version. */
+#if defined(__clang__)
+#define MT_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#elif defined(__GNUC__)
+#define MT_INDEPENDENT _Pragma("GCC ivdep")
+#else
+#define MT_INDEPENDENT
+#endif
+
+/* Accumulators of a reduction. Compilers keep the order of floating-point additions, so a plain
+ * sum stays scalar; a loop over this many explicit accumulators is vectorised, and its result does
+ * not depend on the width of the vectors. */
+#define MT_LANES 32
+
+#endif

@@ -1,0 +1,66 @@
+/* The kernel entries that exist once per dtype. microtensor.h includes this file twice, with `real`
+ * and FN() standing for float and `_f32`, then for double and `_f64`; build.py makes cffi's
+ * declarations from the same lines. Sizes come first, inputs are const, outputs come last.
+ *
+ * Every array is contiguous. Unless an entry says otherwise an output may be one of its inputs (same
+ * pointer), never a part of one. An entry of type int returns 0, or -1 having written nothing: `op`
+ * is not a row of the table, an array is not aligned to its element size, an output overlaps where it
+ * must not, or there is no BLAS for sizes like these. */
+
+/* y[i] = op(x[i]); op is a MT_UNARY row of table.h, p and q its parameters. */
+int FN(mt_unary)(int op, int64_t n, double p, double q, const real *x, real *y);
+
+/* y[i] = op(a[i], b[i]); op is a MT_BINARY row. For a gradient, a is the incoming gradient and b the
+ * saved input or output. */
+int FN(mt_binary)(int op, int64_t n, double p, double q, const real *a, const real *b, real *y);
+
+/* Row by row over a (rows, columns) matrix: softmax, log_softmax (MT_ROWS). */
+int FN(mt_rows)(int op, int64_t rows, int64_t columns, const real *x, real *y);
+
+/* The same with two inputs: their gradients from g and the saved output y (MT_ROWS_BACKWARD). */
+int FN(mt_rows_backward)(int op, int64_t rows, int64_t columns, const real *g, const real *y,
+                          real *out);
+
+/* out[j] = sum over i of x[i][j]. */
+int FN(mt_column_sum)(int64_t rows, int64_t columns, const real *x, real *out);
+
+/* c = op(a) op(b) with op(a) of shape (m, k), op(b) of shape (k, n), c (m, n) contiguous and apart from
+ * a and b; a_stride and b_stride are the leading dimensions of the arrays as stored. Calls BLAS. */
+int FN(mt_matmul)(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, const real *a,
+                   int64_t a_stride, const real *b, int64_t b_stride, real *c);
+
+/* y = x weightᵀ + bias: x (rows, inputs), weight (outputs, inputs), bias (outputs) or NULL. */
+int FN(mt_linear)(int64_t rows, int64_t inputs, int64_t outputs, const real *x, const real *weight,
+                   const real *bias, real *y);
+
+/* Softmax cross-entropy of logits x (rows, columns) with int64 class labels. weight (columns) may be
+ * NULL. reduction: 0 none (out has `rows` numbers), 1 mean, 2 sum (out has one). Also writes
+ * log_sum[rows] = log Σ exp x, and total[1] = the sum of the weights of the rows counted (mean's divisor).
+ * Returns -1; or the first row whose label is neither ignore_index nor in [0, columns); or -2 for
+ * what other entries call -1. In the last two cases nothing is written. */
+int64_t FN(mt_cross_entropy)(int64_t rows, int64_t columns, int reduction, int64_t ignore_index,
+                             double label_smoothing, const real *x, const int64_t *target,
+                             const real *weight, real *log_sum, real *total, real *out);
+
+/* Its gradient with respect to x. g has one number, or `rows` when reduction is none. */
+int FN(mt_cross_entropy_backward)(int64_t rows, int64_t columns, int reduction, int64_t ignore_index,
+                                   double label_smoothing, const real *g, const real *x,
+                                   const int64_t *target, const real *weight, const real *log_sum,
+                                   const real *total, real *out);
+
+/* One optimizer step over `count` parameters, in place; no two arrays overlap. op is a MT_STEP row.
+ * states holds the state arrays parameter by parameter (states[i * states_per_parameter + j], NULL
+ * where unused); steps[i] counts the steps of parameter i and is advanced here, but for parameters
+ * without a gradient (NULL), which are passed over; hyper is read afresh at each call, its layout
+ * stated at each rule (optimizers.inc). Returns -1 also where a state that hyper calls for is NULL. */
+int FN(mt_step)(int op, int64_t count, const int64_t *sizes, real *const *parameters,
+                 const real *const *gradients, real *const *states, double *steps,
+                 const double *hyper);
+
+/* n numbers uniform in [0, 1), 24 (f32) or 53 (f64) bits each, from Philox4x32-10. state is
+ * {seed, offset}; offset is advanced by the counters used, one for every four words. */
+int FN(mt_random_uniform)(int64_t n, uint64_t *state, real *y);
+
+/* Inverted dropout: mask[i] is 0 with probability p, else 1/(1-p); y = x * mask. Draws as
+ * mt_random_uniform does. */
+int FN(mt_dropout)(int64_t n, double p, uint64_t *state, const real *x, real *mask, real *y);

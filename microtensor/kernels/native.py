@@ -1,0 +1,24 @@
+"""The kernels in C: the same names, arguments and special values as those of twin.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from microtensor.kernels import native_matrix, native_random, native_steps
+from microtensor.kernels.native_elementwise import ROWS
+
+KERNELS: dict[str, Any] = {
+    **ROWS,
+    **{
+        name: getattr(module, name)
+        for module, names in (
+            (
+                native_matrix,
+                ("matmul", "linear", "column_sum", "cross_entropy", "cross_entropy_backward"),
+            ),
+            (native_random, ("random_bits", "random_uniform", "dropout")),
+            (native_steps, ("ArrayTable", "step")),
+        )
+        for name in names
+    },
+}

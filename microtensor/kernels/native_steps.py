@@ -1,0 +1,145 @@
+"""The optimizer steps in C: one call for all parameters."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from microtensor.kernels import twin
+from microtensor.kernels.native_border import (
+    FLOAT32,
+    FLOAT64,
+    NULL,
+    buffer,
+    canonical,
+    f32,
+    f64,
+    ffi,
+    lib,
+)
+from microtensor.kernels.native_elementwise import names
+from microtensor.kernels.twin_steps import RULES, check_step
+
+_OPS = {name: op for op, name in enumerate(names("step"))}
+_POINTERS = {FLOAT32: ffi.typeof("float *[]"), FLOAT64: ffi.typeof("double *[]")}
+_ITEMS = {FLOAT32: f32, FLOAT64: f64}
+_SIZES = ffi.typeof("int64_t[]")
+
+# Numbers for the sizes a table has had: never the same twice, in any table.
+_stamps = itertools.count(1)
+
+
+class ArrayTable:
+    """A list of arrays, some of which may be None, and the table of pointers to them that C reads.
+
+    The table is kept between calls and holds on to the arrays; ``update`` renews the entries that
+    are other objects than before.
+    """
+
+    __slots__ = ("_agreed", "_buffers", "_pointers", "_sizes", "_stamp", "arrays", "dtype", "odd")
+
+    def __init__(self, arrays: Sequence[Any]) -> None:
+        self._build(arrays)
+
+    def update(self, arrays: Sequence[Any]) -> None:
+        """Take the arrays of this moment; those that are the same objects cost nothing."""
+        mine = self.arrays
+        if len(arrays) != len(mine):
+            self._build(arrays)
+            return
+        for i, array in enumerate(arrays):
+            if array is not mine[i]:
+                if array is not None and array.dtype is not self.dtype:
+                    self._build(arrays)
+                    return
+                self._set(i, array)
+
+    def _build(self, arrays: Sequence[Any]) -> None:
+        count = len(arrays)
+        first = next((array for array in arrays if array is not None), None)
+        dtype = FLOAT32 if first is None else canonical(first).dtype
+        self.dtype = dtype if dtype in _ITEMS else None
+        self.arrays: list[Any] = [None] * count
+        self._buffers: list[Any] = [None] * count
+        self._pointers = ffi.new(_POINTERS[self.dtype or FLOAT64], count)
+        self._sizes = ffi.new(_SIZES, count)
+        self._stamp = next(_stamps)
+        self._agreed: tuple[Any, ...] = ()
+        # Entries that C cannot take, by their index.
+        self.odd: set[int] = set()
+        for i, array in enumerate(arrays):
+            if array is not None:
+                self._set(i, array)
+
+    def _set(self, i: int, array: Any) -> None:
+        self.arrays[i] = array
+        self.odd.discard(i)
+        pointer, size = None, 0
+        if array is not None:
+            size = array.size
+            try:
+                if (
+                    array.dtype if array.dtype is self.dtype else canonical(array).dtype
+                ) is self.dtype:
+                    pointer = buffer(_ITEMS[self.dtype], array, True)
+                else:
+                    self.odd.add(i)
+            except ValueError:  # not contiguous, or read-only
+                self.odd.add(i)
+        self._buffers[i] = pointer
+        self._pointers[i] = NULL if pointer is None else pointer
+        if size != self._sizes[i]:
+            self._sizes[i] = size
+            self._stamp = next(_stamps)
+
+
+def step(
+    rule: str,
+    parameters: ArrayTable,
+    gradients: ArrayTable,
+    states: ArrayTable,
+    steps: Any,
+    hyper: Any,
+) -> None:
+    if gradients.odd:
+        # C only reads gradients: contiguous copies serve as well.
+        gradients = ArrayTable(
+            [
+                np.array(array, parameters.dtype, order="C") if i in gradients.odd else array
+                for i, array in enumerate(gradients.arrays)
+            ]
+        )
+    # The checks are made once per combination of sizes.
+    stamps = (rule, parameters._stamp, gradients._stamp, states._stamp, steps.size, hyper.size)
+    if parameters._agreed != stamps:
+        check_step(rule, parameters.arrays, gradients.arrays, states.arrays, steps, hyper)
+        parameters._agreed = stamps
+    if (
+        not (parameters.odd or states.odd or gradients.odd)
+        and parameters.dtype is gradients.dtype
+        and (parameters.dtype is states.dtype or not any(states._buffers))
+        and steps.dtype is FLOAT64 is hyper.dtype
+    ):
+        try:
+            call = lib.mt_step_f32 if parameters.dtype is FLOAT32 else lib.mt_step_f64
+            if not call(
+                _OPS[rule],
+                len(parameters.arrays),
+                parameters._sizes,
+                parameters._pointers,
+                gradients._pointers,
+                states._pointers,
+                buffer(f64, steps, True),
+                buffer(f64, hyper),
+            ):
+                return
+        except ValueError:
+            pass
+    twin.step(rule, parameters, gradients, states, steps, hyper)
+
+
+step.__doc__ = twin.step.__doc__
+assert _OPS.keys() == RULES.keys()
