@@ -1,0 +1,162 @@
+"""The walk backward: from the newest node to the oldest, without recursion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from heapq import heappop, heappush
+from typing import Any, Protocol
+
+from microtensor.engine.node import Node
+
+
+class Algebra(Protocol):
+    """What the walk needs to do with gradients, be they arrays or tensors.
+
+    The first-order walk gets one that works on plain arrays (nothing wrapped, nothing recorded),
+    ``create_graph=True`` one that works on tensors and records.
+    """
+
+    create_graph: bool
+
+    def lift(self, node: Node) -> tuple[Any, ...]:
+        """Give the node's saved values in the form the rules are to see them."""
+
+    def add(self, a: Any, b: Any) -> Any:
+        """Give a + b as something new."""
+
+    def add_into(self, a: Any, b: Any) -> Any:
+        """Give a + b, in a's own memory where that is possible."""
+
+    def fit(self, gradient: Any, node: Node) -> Any:
+        """Undo broadcasting and casting: give the gradient in the node's shape and dtype."""
+
+    def run_hooks(self, node: Node, gradient: Any) -> Any:
+        """Call the node's hooks, each with what the one before it gave."""
+
+    def owns(self, gradient: Any, incoming: Any, saved: tuple[Any, ...]) -> bool:
+        """Say whether nobody else can hold the array of a gradient that a rule just gave."""
+
+
+def run_backward(
+    roots: Iterable[tuple[Node, Any]],
+    algebra: Algebra,
+    keep: bool,
+    wanted: set[Node] | None = None,
+) -> dict[Node, Any]:
+    """Carry the roots' gradients to the leaves, or to the nodes wanted.
+
+    Args:
+        roots: (node, gradient) pairs; gradients in the nodes' shapes and dtypes.
+        algebra: how gradients are combined.
+        keep: whether the saved values stay for another walk.
+        wanted: if given, the gradients of these nodes are returned, no leaf is touched, and
+            only nodes on a way to them are visited.
+
+    Returns:
+        The gradients of the wanted nodes that were reached.
+
+    Raises:
+        RuntimeError: a node's saved values were released by an earlier walk, or one of them was
+            changed in place since.
+    """
+    roots = list(roots)
+    on_the_way = None if wanted is None else _nodes_leading_to(wanted, (n for n, _ in roots))
+    create_graph = algebra.create_graph
+    fit, owns = algebra.fit, algebra.owns
+    results: dict[Node, Any] = {}
+    gradients: dict[Node, Any] = {}
+    owned: set[Node] = set()
+    heap: list[tuple[int, Node]] = []
+
+    for node, gradient in roots:
+        if node in gradients:
+            gradients[node] = algebra.add(gradients[node], gradient)
+        else:
+            gradients[node] = gradient
+            heappush(heap, (-node.number, node))
+
+    while heap:
+        node = heappop(heap)[1]
+        gradient = gradients.pop(node)
+        if node.hooks is not None:
+            gradient = algebra.run_hooks(node, gradient)
+            owned.discard(node)  # a hook may have kept it
+        if wanted is not None and node in wanted:
+            results[node] = gradient
+        op = node.op
+        if op is None:
+            if wanted is None:
+                node.accumulate(gradient, node in owned, create_graph)
+            continue
+
+        parents = node.parents
+        if on_the_way is not None:
+            # Rules of inputs nobody asked about are not called at all.
+            parents = tuple(p if p in on_the_way else None for p in parents)
+            if not any(parents):
+                continue
+        saved = node.saved
+        if saved is None:
+            raise RuntimeError(
+                f"{op.name}: trying to backward through the graph a second time, but the values "
+                "it saved were released by the first walk. Pass retain_graph=True to the first "
+                "backward() or grad() if a second one is to follow."
+            )
+        if node.cells:
+            stamp = 0
+            for cell in node.cells:
+                stamp += cell[0]
+            if stamp != node.stamp:
+                raise RuntimeError(_changed_in_place(node))
+        if create_graph:
+            saved = algebra.lift(node)
+        contributions = op.backward(gradient, parents, saved)
+        if not keep and saved:
+            node.saved = None
+
+        for parent, contribution in zip(parents, contributions, strict=True):
+            if parent is None or contribution is None:
+                continue
+            if contribution.shape != parent.shape or contribution.dtype is not parent.dtype:
+                contribution = fit(contribution, parent)
+            earlier = gradients.get(parent)
+            if earlier is None:
+                gradients[parent] = contribution
+                heappush(heap, (-parent.number, parent))
+                if owns(contribution, gradient, saved):
+                    owned.add(parent)
+            elif parent in owned:
+                gradients[parent] = algebra.add_into(earlier, contribution)
+            else:
+                gradients[parent] = algebra.add(earlier, contribution)
+                owned.add(parent)
+        owned.discard(node)
+    return results
+
+
+def _nodes_leading_to(wanted: set[Node], roots: Iterable[Node]) -> set[Node]:
+    """Give the nodes between the roots and the wanted ones, both ends included."""
+    oldest = min((node.number for node in wanted), default=0)
+    reachable: set[Node] = set()
+    waiting = list(roots)
+    while waiting:
+        node = waiting.pop()
+        # A node older than every wanted one cannot lead to any.
+        if node in reachable or node.number < oldest:
+            continue
+        reachable.add(node)
+        waiting.extend(parent for parent in node.parents if parent is not None)
+    leading: set[Node] = set()
+    for node in sorted(reachable, key=lambda node: node.number):
+        if node in wanted or any(parent in leading for parent in node.parents):
+            leading.add(node)
+    return leading
+
+
+def _changed_in_place(node: Node) -> str:
+    return (
+        f"one of the variables needed for gradient computation has been modified by an inplace "
+        f"operation: {node.op.name}, whose output has shape {list(node.shape)}, saved an array for "
+        "its gradient, and that array has been written to since. Write to a copy (clone()), or "
+        "use the out-of-place form of the operation."
+    )

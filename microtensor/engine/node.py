@@ -1,0 +1,100 @@
+"""A node: one recorded operation, and what its derivative needs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+# Creation order is a topological order: whatever a node refers to was made before it. The walk
+# backward needs no other ordering. One C-level counter serves all threads.
+next_number = itertools.count(1).__next__
+
+
+class Node:
+    """One recorded operation.
+
+    It holds its parents and what its rule saved, never the tensor it produced: there are no
+    reference cycles, so memory goes as soon as the last name goes.
+
+    Attributes:
+        op: the declaration (has ``name``, ``backward`` and ``saved_roles``); None for a leaf.
+        parents: for each input its node, or None where no gradient is wanted.
+        saved: the values the rules read, in the declaration's order; None once released.
+        cells: the version cells of the saved arrays, each a list of one number.
+        stamp: the sum of those versions when they were saved. Versions only grow, so an equal
+            sum means that none has changed.
+        shape, dtype: of the output; the gradient that arrives is brought to them.
+        number: position in creation order.
+        hooks: functions called with the gradient on arrival, or None.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "cells",
+        "dtype",
+        "hooks",
+        "number",
+        "op",
+        "parents",
+        "saved",
+        "shape",
+        "stamp",
+    )
+
+    op: Any
+    parents: tuple[Node | None, ...]
+    saved: tuple[Any, ...] | None
+    cells: tuple[list[int], ...]
+    stamp: int
+    hooks: list[Callable[[Any], Any]] | None
+
+    def __init__(
+        self,
+        op: Any,
+        parents: tuple[Node | None, ...],
+        saved: tuple[Any, ...],
+        cells: tuple[list[int], ...],
+        stamp: int,
+        shape: tuple[int, ...],
+        dtype: Any,
+    ) -> None:
+        self.op = op
+        self.parents = parents
+        self.saved = saved
+        self.cells = cells
+        self.stamp = stamp
+        self.shape = shape
+        self.dtype = dtype
+        self.hooks = None
+        self.number = next_number()
+
+    def name(self) -> str:
+        """The operation's name in the form of PyTorch's ``grad_fn.name()``: ``MulBackward0``."""
+        words = (self.op.name if self.op is not None else "accumulate_grad").split("_")
+        return "".join(word[:1].upper() + word[1:] for word in words) + "Backward0"
+
+    @property
+    def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
+        """The parents, each with the index 0, in the form PyTorch gives them."""
+        return tuple((parent, 0) for parent in self.parents)
+
+    def accumulate(self, gradient: Any, owned: bool, create_graph: bool) -> None:
+        """Take the whole gradient of a leaf. Only leaves, which a higher floor defines, have one."""
+        raise TypeError(f"{self.name()} is not a leaf")
+
+    def __repr__(self) -> str:
+        return f"<{self.name()}>"
+
+
+def count_nodes(root: Node | None) -> int:
+    """Count the nodes reachable from ``root``, itself included."""
+    seen: set[Node] = set()
+    waiting = [] if root is None else [root]
+    while waiting:
+        node = waiting.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        waiting.extend(parent for parent in node.parents if parent is not None)
+    return len(seen)

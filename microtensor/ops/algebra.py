@@ -1,0 +1,104 @@
+"""How the walk backward combines gradients: as plain arrays, or as tensors that record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from microtensor import kernels
+from microtensor.engine import Node
+from microtensor.ops.arithmetic import add
+from microtensor.ops.arrays import empty
+from microtensor.ops.shape import cast, sum_to
+from microtensor.tensor import Tensor, wrap
+
+
+def _run_hooks(node: Node, gradient: Tensor) -> Tensor:
+    for hook in list(node.hooks or ()):
+        result = hook(gradient)
+        if result is not None:
+            if not isinstance(result, Tensor):
+                raise TypeError(
+                    f"a hook must return a Tensor or None, not {type(result).__name__}"
+                )
+            if result._array.shape != node.shape:
+                raise RuntimeError(
+                    f"hook has changed the size of the value: {list(result._array.shape)} for a "
+                    f"gradient of {list(node.shape)}"
+                )
+            gradient = result
+    return gradient
+
+
+class ArrayAlgebra:
+    """Gradients as plain arrays: nothing wrapped, nothing recorded."""
+
+    create_graph = False
+
+    def lift(self, node: Node) -> tuple[Any, ...]:
+        return node.saved or ()
+
+    def add(self, a: Any, b: Any) -> Any:
+        out = empty(a.shape, a.dtype)
+        kernels.add(a, b, out)
+        return out
+
+    def add_into(self, a: Any, b: Any) -> Any:
+        kernels.add(a, b, a)
+        return a
+
+    def fit(self, gradient: Any, node: Node) -> Any:
+        if gradient.shape != node.shape:
+            gradient = sum_to(gradient, node.shape)
+        if gradient.dtype != node.dtype:
+            gradient = gradient.astype(node.dtype)
+        return gradient
+
+    def run_hooks(self, node: Node, gradient: Any) -> Any:
+        return self.fit(_run_hooks(node, wrap(gradient))._array, node)
+
+    def owns(self, gradient: Any, incoming: Any, saved: tuple[Any, ...]) -> bool:
+        # A rule is a pure function of what it is given: what is neither that nor a view is new.
+        if gradient is incoming or gradient.base is not None:
+            return False
+        for each in saved:
+            if gradient is each:
+                return False
+        return True
+
+
+class TensorAlgebra:
+    """Gradients as tensors: what is done with them is recorded in turn."""
+
+    create_graph = True
+
+    def lift(self, node: Node) -> tuple[Any, ...]:
+        lifted = []
+        for value, role in zip(node.saved or (), node.op.saved_roles, strict=True):
+            if role is not None and isinstance(value, np.ndarray):
+                value = wrap(value, node if role == -1 else node.parents[role])
+            lifted.append(value)
+        return tuple(lifted)
+
+    def add(self, a: Any, b: Any) -> Any:
+        return add(a, b)
+
+    add_into = add
+
+    def fit(self, gradient: Any, node: Node) -> Any:
+        if gradient._array.shape != node.shape:
+            gradient = sum_to(gradient, node.shape)
+        if gradient._array.dtype != node.dtype:
+            gradient = cast(gradient, node.dtype)
+        return gradient
+
+    def run_hooks(self, node: Node, gradient: Any) -> Any:
+        return self.fit(_run_hooks(node, gradient), node)
+
+    def owns(self, gradient: Any, incoming: Any, saved: tuple[Any, ...]) -> bool:
+        return False
+
+
+ARRAYS = ArrayAlgebra()
+TENSORS = TensorAlgebra()

@@ -1,0 +1,68 @@
+"""Helpers shared by the forward functions: output shapes, operands, dimensions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from microtensor.ops.promotion import number_array, result_dtype
+from microtensor.tensor import checked_dim
+
+Array = np.ndarray[Any, Any]
+empty = np.empty
+
+
+def broadcast_shape(a: tuple[int, ...], b: tuple[int, ...], op: str) -> tuple[int, ...]:
+    """Give the shape two shapes broadcast to; RuntimeError names the op and both shapes."""
+    if a == b:
+        return a
+    size = max(len(a), len(b))
+    longer_a = (1,) * (size - len(a)) + a
+    longer_b = (1,) * (size - len(b)) + b
+    result = []
+    for dim, (i, j) in enumerate(zip(longer_a, longer_b, strict=True)):
+        if i != j and i != 1 and j != 1:
+            raise RuntimeError(
+                f"{op}: the shapes {list(a)} and {list(b)} do not broadcast: the size of tensor a "
+                f"({i}) must match the size of tensor b ({j}) at non-singleton dimension {dim}"
+            )
+        result.append(j if i == 1 else i)
+    return tuple(result)
+
+
+def operands(a: Any, b: Any) -> tuple[Array, Array]:
+    """Give two arrays of one dtype; one of them may be a Python number."""
+    if not isinstance(a, np.ndarray):
+        a = number_array(a, b.dtype)
+    elif not isinstance(b, np.ndarray):
+        b = number_array(b, a.dtype)
+    if a.dtype is not b.dtype:
+        dtype = result_dtype(a, b)
+        a = a.astype(dtype, copy=False)
+        b = b.astype(dtype, copy=False)
+    return a, b
+
+
+def dims_of(dim: Any, ndim: int, op: str) -> tuple[int, ...]:
+    """Give the dimensions meant, counted from the front and in order; all for None or ()."""
+    if dim is None or (isinstance(dim, tuple | list) and not dim):
+        return tuple(range(ndim))
+    if not isinstance(dim, tuple | list):
+        return (checked_dim(int(dim), ndim),) if ndim else ()
+    chosen = [checked_dim(int(d), ndim) for d in dim]
+    if len(set(chosen)) != len(chosen):
+        raise RuntimeError(f"{op}: a dimension appears twice in {tuple(dim)}")
+    return tuple(sorted(chosen)) if ndim else ()
+
+
+def kept_shape(shape: tuple[int, ...], dims: tuple[int, ...]) -> tuple[int, ...]:
+    """Give a shape with the dimensions reduced to length 1."""
+    return tuple(1 if i in dims else n for i, n in enumerate(shape))
+
+
+def dropped(out: Array, dims: tuple[int, ...], keepdim: bool) -> Array:
+    """Take reduced dimensions of length 1 away, unless they are to be kept."""
+    if keepdim or not dims:
+        return out
+    return out.reshape(tuple(n for i, n in enumerate(out.shape) if i not in dims))

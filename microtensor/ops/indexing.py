@@ -1,0 +1,149 @@
+"""Indexing: basic indices give views, advanced ones copies, as in NumPy and PyTorch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from microtensor import kernels
+from microtensor.ops import samples
+from microtensor.ops.arrays import Array, empty
+from microtensor.ops.declare import declare, publish
+from microtensor.tensor import Tensor
+
+
+def is_basic(index: Any) -> bool:
+    """Say whether an index consists of integers, slices, None and Ellipsis alone: a view."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(
+        part is None
+        or part is Ellipsis
+        or isinstance(part, slice)
+        or (isinstance(part, int | np.integer) and not isinstance(part, bool))
+        for part in parts
+    )
+
+
+def plain_index(index: Any) -> Any:
+    """Give an index with arrays for tensors, ready for NumPy.
+
+    Raises:
+        IndexError: something in it that no tensor can be indexed with.
+    """
+    if isinstance(index, tuple):
+        return tuple(_plain_part(part) for part in index)
+    return _plain_part(index)
+
+
+def _plain_part(part: Any) -> Any:
+    if isinstance(part, Tensor):
+        part = part._array
+    elif isinstance(part, list):
+        part = np.asarray([p.tolist() if isinstance(p, Tensor) else p for p in part])
+        if part.size == 0:
+            part = part.astype(np.int64)
+    elif isinstance(part, slice):
+        return slice(*(None if p is None else int(p) for p in (part.start, part.stop, part.step)))
+    if isinstance(part, np.ndarray):
+        if part.dtype.kind not in "iub":
+            raise IndexError(
+                "tensors used as indices must be integer or bool tensors, not "
+                f"{part.dtype.name}"
+            )
+        return int(part) if part.ndim == 0 and part.dtype.kind != "b" else part
+    if part is None or part is Ellipsis or isinstance(part, int | np.integer | bool):
+        return part
+    raise IndexError(
+        "only integers, slices (`:`), ellipsis (`...`), None and integer or bool tensors are valid "
+        f"indices (got {type(part).__name__})"
+    )
+
+
+def _index_forward(x: Array, index: Any) -> Array:
+    try:
+        result = x[index]
+    except IndexError as error:
+        raise IndexError(f"index: {error}; the shape is {list(x.shape)}") from None
+    return result if isinstance(result, np.ndarray) else np.asarray(result)
+
+
+def _index_view_forward(x: Array, index: Any) -> Array:
+    parts = index if isinstance(index, tuple) else (index,)
+    for part in parts:
+        if isinstance(part, slice) and part.step is not None and part.step <= 0:
+            raise ValueError("step must be greater than zero")
+    # With an Ellipsis NumPy gives a view even where all dimensions are used up.
+    return _index_forward(x, parts if Ellipsis in _names(parts) else (*parts, Ellipsis))
+
+
+def _names(parts: tuple[Any, ...]) -> list[Any]:
+    return [part for part in parts if part is Ellipsis]
+
+
+def _put_forward(x: Array, index: Any, shape: tuple[int, ...]) -> Array:
+    out = empty(shape, x.dtype)
+    if is_basic(index):
+        kernels.put(x, index, out)
+    else:
+        kernels.scatter_add(x, index, out)
+    return out
+
+
+index_view = declare(
+    "index_view",
+    "input: Tensor, index: Any",
+    _index_view_forward,
+    rules={"input": lambda g, input_shape, index: put(g, index, input_shape)},
+    summary="Take a part by a basic index: a view.",
+    view=True,
+    integral=True,
+    namespaces=(),
+    samples=samples.given(
+        (((3, 4),), {"index": 1}),
+        (((3, 4),), {"index": (slice(None), slice(0, 4, 2))}),
+        (((3,),), {"index": (None, Ellipsis)}),
+    ),
+)
+
+index_copy = declare(
+    "index_take",
+    "input: Tensor, index: Any",
+    _index_forward,
+    rules={"input": lambda g, input_shape, index: put(g, index, input_shape)},
+    summary="Take a part by an advanced index: a copy.",
+    integral=True,
+    namespaces=(),
+    samples=samples.given(
+        (((3, 4),), {"index": np.array([2, 0, 2])}),
+        (((3, 4),), {"index": (np.array([0, 1, 1]), np.array([3, 0, 0]))}),
+    ),
+)
+
+put = declare(
+    "put",
+    "input: Tensor, index: Any, shape: Sequence[int]",
+    _put_forward,
+    rules={
+        "input": lambda g, index: index_view(g, index) if is_basic(index) else index_copy(g, index)
+    },
+    summary="Add a tensor into zeros at an index: the adjoint of indexing.",
+    namespaces=(),
+    samples=samples.given(
+        (((4,),), {"index": 1, "shape": (3, 4)}),
+        (((3, 4),), {"index": np.array([2, 0, 2]), "shape": (3, 4)}),
+    ),
+)
+
+
+@publish("input: Tensor, index: Any", namespaces=(), method="__getitem__")
+def _getitem(input: Tensor, index: Any) -> Any:
+    """Take a part: a view for integers, slices, None and Ellipsis, a copy for tensors and lists.
+
+    Raises:
+        IndexError: an index out of range, or something that is no index.
+    """
+    if isinstance(index, int) and not isinstance(index, bool):
+        return index_view(input, index)
+    index = plain_index(index)
+    return index_view(input, index) if is_basic(index) else index_copy(input, index)

@@ -1,0 +1,289 @@
+"""Writing into tensors, and keeping their gradients right.
+
+An in-place op is its out-of-place form, recorded as always, whose result is then stored in the
+tensor's memory: the tensor takes over the result's node. What is stored through a view changes the
+base, so the base's node becomes one that puts the new part into the old whole; other views derive
+their nodes anew when they are next used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from microtensor import kernels
+from microtensor.engine import Node, recording
+from microtensor.ops.declare import Op, publish, registry
+from microtensor.ops.indexing import index_copy, index_view, is_basic, plain_index
+from microtensor.ops.promotion import number_array
+from microtensor.tensor import Tensor, node_of, to_array, wrap
+
+
+def make_inplace(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the method ``<name>_`` of an out-of-place function."""
+
+    def method(self: Tensor, *arguments: Any, **named: Any) -> Tensor:
+        return store(f"{name}_", self, lambda x: function(x, *arguments, **named))
+
+    method.__name__ = f"{name}_"
+    method.__doc__ = f"Do :func:`{name}` in place: write the result into this tensor, and give it."
+    return method
+
+
+def store(name: str, tensor: Tensor, compute: Callable[[Tensor], Tensor]) -> Tensor:
+    """Write what ``compute`` gives for a tensor into that tensor.
+
+    Raises:
+        RuntimeError: a leaf that requires a gradient, or a view of one; a result of another shape
+            or of a dtype of a higher category.
+    """
+    check_writable(name, tensor)
+    before = alias(tensor)
+    result = compute(before)
+    array = tensor._array
+    if result._array.shape != array.shape:
+        raise RuntimeError(
+            f"{name}: output with shape {list(array.shape)} doesn't match the broadcast shape "
+            f"{list(result._array.shape)}"
+        )
+    _check_castable(name, result._array.dtype, array.dtype)
+    write(tensor, result, lambda out: kernels.cast(result._array, out))
+    return tensor
+
+
+def check_writable(name: str, tensor: Tensor) -> None:
+    """Refuse what may not be written to in place."""
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{name}: expected a Tensor, not {type(tensor).__name__}")
+    if recording.enabled:
+        node = node_of(tensor)
+        if node is not None and node.op is None:
+            raise RuntimeError(
+                f"{name}: a leaf Variable that requires grad is being used in an in-place "
+                "operation. Do it under no_grad(), or on a copy: x.clone()"
+            )
+        if tensor._base is not None and tensor._base._node is not None:
+            base_node = tensor._base._node
+            if base_node.op is None:
+                raise RuntimeError(
+                    f"{name}: a view of a leaf Variable that requires grad is being used in an "
+                    "in-place operation. Do it under no_grad(), or on a copy: x.clone()"
+                )
+    if not tensor._array.flags.writeable:
+        raise RuntimeError(
+            f"{name}: the memory cannot be written to: it is read-only, or several elements share "
+            "one place (an expanded tensor); clone() it first"
+        )
+
+
+def alias(tensor: Tensor) -> Tensor:
+    """Give the tensor as it was before being written to, for the record."""
+    before = wrap(tensor._array, node_of(tensor))
+    before._cell = tensor._cell
+    return before
+
+
+def write(tensor: Tensor, result: Tensor, perform: Callable[[Any], None]) -> None:
+    """Write into the memory and let the record say so: the tensor's node becomes the result's."""
+    perform(tensor._array)
+    tensor._cell[0] += 1
+    if not recording.enabled:
+        return
+    base = tensor._base
+    if base is None:
+        if result._node is not None or tensor._node is not None:
+            tensor._node = _in_dtype(result._node, tensor)
+        return
+    if result._node is None and base._node is None:
+        return
+    part = _in_dtype(result._node, tensor)
+    base._node = Node(
+        _view_put,
+        (base._node, part),
+        (tensor._path,),
+        (),
+        0,
+        base._array.shape,
+        base._array.dtype,
+    )
+    node_of(tensor)
+
+
+def _in_dtype(node: Node | None, tensor: Tensor) -> Node | None:
+    """Give a node of the tensor's own dtype: storing casts."""
+    if node is None or node.dtype == tensor._array.dtype:
+        return node
+    cast = registry["cast"]
+    dtype = tensor._array.dtype
+    return Node(cast, (node,), (), (), 0, tensor._array.shape, dtype)
+
+
+_RANK = {"b": 0, "i": 1, "u": 1, "f": 2}
+
+
+def _check_castable(name: str, given: np.dtype[Any], own: np.dtype[Any]) -> None:
+    if _RANK[given.kind] > _RANK[own.kind]:
+        raise RuntimeError(
+            f"{name}: result type {given.name} can't be cast to the desired output type {own.name}"
+        )
+
+
+# ---- the record of a part put into a whole ------------------------------------------------------
+
+
+def _follow(value: Any, path: Any) -> Any:
+    for function, arguments in path:
+        value = function(value, *arguments)
+    return value
+
+
+def _without_part(g: Any, path: Any) -> Any:
+    """Give the gradient with the part at the end of the path set to zero."""
+    if isinstance(g, Tensor):
+        mask = np.ones(g._array.shape, g._array.dtype)
+        _follow(mask, path)[...] = 0
+        return g * wrap(mask)
+    copy = g.copy()
+    _follow(copy, path)[...] = 0
+    return copy
+
+
+def _view_put_backward(g: Any, parents: Any, saved: Any) -> tuple[Any, ...]:
+    (path,) = saved
+    whole, part = parents
+    return (
+        None if whole is None else _without_part(g, path),
+        None if part is None else _follow(g, path),
+    )
+
+
+_view_put = Op(
+    name="view_put",
+    signature="base: Tensor, part: Tensor",
+    forward=lambda base, part: base,
+    summary="Record that a view of a tensor was written to.",
+    saved_names=("path",),
+    saved_roles=(None,),
+    backward=_view_put_backward,
+)
+registry["view_put"] = _view_put
+
+
+# ---- item assignment ----------------------------------------------------------------------------
+
+
+def _index_put_backward(g: Any, parents: Any, saved: Any) -> tuple[Any, ...]:
+    (index,) = saved
+    whole, part = parents
+    take = index_view if is_basic(index) else index_copy
+    cleared = None
+    if whole is not None:
+        if isinstance(g, Tensor):
+            mask = np.ones(g._array.shape, g._array.dtype)
+            mask[index] = 0
+            cleared = g * wrap(mask)
+        else:
+            cleared = g.copy()
+            cleared[index] = 0
+    return cleared, None if part is None else take(g, index)
+
+
+_index_put = Op(
+    name="index_put",
+    signature="input: Tensor, value: Tensor, index: Any",
+    forward=lambda input, value, index: input,
+    summary="Record an assignment to an indexed part.",
+    saved_names=("index",),
+    saved_roles=(None,),
+    backward=_index_put_backward,
+)
+registry["index_put"] = _index_put
+
+
+@publish("input: Tensor, index: Any, value: Any", namespaces=(), method="__setitem__")
+def _setitem(input: Tensor, index: Any, value: Any) -> None:
+    """Write into a part, in place; the gradient reaches the value and what was not overwritten.
+
+    Raises:
+        IndexError: an index out of range, or something that is no index.
+        RuntimeError: a value that does not fit, or a leaf that requires a gradient.
+    """
+    check_writable("index_put_", input)
+    index = plain_index(index)
+    own = input._array.dtype
+    if isinstance(value, Tensor):
+        _check_castable("index_put_", value._array.dtype, own)
+    else:
+        value = wrap(to_array(value) if isinstance(value, list | tuple | np.ndarray) else np.asarray(
+            value if own.kind == "f" else number_array(value, own), own
+        ))
+    try:
+        target_shape = input._array[index].shape
+    except IndexError as error:
+        raise IndexError(f"{error}; the shape is {list(input._array.shape)}") from None
+    source = value._array
+    while source.ndim > len(target_shape) and source.shape[0] == 1:
+        source = source[0]  # as PyTorch: leading ones are dropped
+    try:
+        np.broadcast_to(source, target_shape)
+    except ValueError:
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {list(value._array.shape)} cannot be broadcast "
+            f"to indexing result of shape {list(target_shape)}"
+        ) from None
+    before, part = node_of(input), node_of(value)
+    result = wrap(input._array)
+    if recording.enabled and (before is not None or part is not None) and own.kind == "f":
+        if part is not None and source is not value._array:
+            part = value.reshape(source.shape)._node
+        result._node = Node(
+            _index_put, (before, part), (index,), (), 0, input._array.shape, own
+        )
+
+    def perform(out: Any) -> None:
+        out[index] = source if not np.may_share_memory(out, source) else source.copy()
+
+    write(input, result, perform)
+
+
+# ---- fills and copies ---------------------------------------------------------------------------
+
+
+@publish("input: Tensor, value: float", namespaces=(), method="fill_")
+def fill_(input: Tensor, value: Any) -> Tensor:
+    """Set all elements to a number, in place."""
+    return _constant("fill_", input, value.item() if isinstance(value, Tensor) else value)
+
+
+@publish("input: Tensor", namespaces=(), method="zero_")
+def zero_(input: Tensor) -> Tensor:
+    """Set all elements to zero, in place."""
+    return _constant("zero_", input, 0)
+
+
+def _constant(name: str, tensor: Tensor, value: Any) -> Tensor:
+    check_writable(name, tensor)
+    # A constant: what was recorded before no longer matters, and nothing new is.
+    write(tensor, wrap(tensor._array), lambda out: kernels.fill(value, out))
+    return tensor
+
+
+@publish("input: Tensor, src: Tensor", namespaces=(), method="copy_")
+def copy_(input: Tensor, src: Tensor) -> Tensor:
+    """Copy another tensor's elements into this one, broadcasting and casting.
+
+    Raises:
+        RuntimeError: shapes that do not broadcast to this one's.
+    """
+    check_writable("copy_", input)
+    if not isinstance(src, Tensor):
+        raise TypeError(f"copy_(): argument 'src' must be Tensor, not {type(src).__name__}")
+    source, own = src._array, input._array
+    if source.shape != own.shape:
+        src = src.expand(own.shape)
+    result = wrap(own, node_of(src))
+    copied = source.copy() if np.may_share_memory(source, own) else source
+    write(input, result, lambda out: kernels.cast(copied, out))
+    return input
