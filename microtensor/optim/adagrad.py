@@ -1,0 +1,97 @@
+"""Adagrad: a rate per parameter that shrinks with the gradients it has seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from microtensor.optim.optimizer import Optimizer, check_rate, require
+
+
+class Adagrad(Optimizer):
+    """Adagrad: each parameter's rate is divided by the root of its summed squared gradients.
+
+    The algorithm, with gradient g and the step t counted from 1::
+
+        g ← g + λ·w                    (g ← -g first with maximize)
+        s ← s + g²
+        w ← w - lr/(1 + (t-1)·lr_decay) · g / (√s + ε)
+
+    Parameters that are updated rarely keep a large rate. ε stands outside the root, as in PyTorch;
+    the paper has none, other texts put it inside.
+
+    Args:
+        params: tensors, or dicts of "params" and options.
+        lr: the learning rate, at least 0.
+        lr_decay: how fast the rate decays, at least 0.
+        weight_decay: λ, at least 0.
+        initial_accumulator_value: what s starts from, at least 0.
+        eps: ε, at least 0.
+        maximize: climb instead.
+        foreach, differentiable, fused: PyTorch's; every step here is fused.
+
+    Raises:
+        ValueError: an option outside its range.
+
+    Example:
+        >>> import microtensor as mt
+        >>> w = mt.tensor([1.0], requires_grad=True)
+        >>> optimizer = mt.optim.Adagrad([w], lr=0.1)
+        >>> (w * w).sum().backward(); optimizer.step(); w
+        tensor([0.9000], requires_grad=True)
+
+    References:
+        Duchi, Hazan & Singer 2011, Adaptive subgradient methods for online learning and stochastic
+        optimization.
+    """
+
+    _rule = "adagrad"
+    _state_names = ("sum",)
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-2,
+        lr_decay: float = 0,
+        weight_decay: float = 0,
+        initial_accumulator_value: float = 0,
+        eps: float = 1e-10,
+        foreach: bool | None = None,
+        *,
+        maximize: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "lr_decay": lr_decay,
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "initial_accumulator_value": initial_accumulator_value,
+                "foreach": foreach,
+                "maximize": maximize,
+                "differentiable": differentiable,
+                "fused": fused,
+            },
+        )
+
+    def _check_group(self, group: dict[str, Any]) -> None:
+        check_rate(group)
+        for name in ("lr_decay", "initial_accumulator_value"):
+            require(f"{name} value", group[name], f"{name} >= 0", group[name] >= 0.0)
+        require("epsilon value", group["eps"], "eps >= 0", group["eps"] >= 0.0)
+
+    def _initial_state(self, name: str, parameter: Any, group: dict[str, Any]) -> Any:
+        return np.full_like(parameter, group["initial_accumulator_value"], order="C")
+
+    def _hyper(self, group: dict[str, Any]) -> tuple[float, ...]:
+        return (
+            float(group["lr"]),
+            group["lr_decay"],
+            group["weight_decay"],
+            group["eps"],
+            group["maximize"],
+        )
