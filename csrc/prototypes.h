@@ -3,7 +3,7 @@
  * declarations from the same lines. Sizes come first, inputs are const, outputs come last.
  *
  * Every array is contiguous. Unless an entry says otherwise an output may be one of its inputs (same
- * pointer), never a part of one. An entry of type int returns 0, or -1 having written nothing: `op`
+ * pointer), never a part of one. An entry of type int returns 0, or -1 with nothing of use written: `op`
  * is not a row of the table, an array is not aligned to its element size, an output overlaps where it
  * must not, or there is no BLAS for sizes like these. */
 
@@ -19,19 +19,19 @@ int FN(mt_rows)(int op, int64_t rows, int64_t columns, const real *x, real *y);
 
 /* The same with two inputs: their gradients from g and the saved output y (MT_ROWS_BACKWARD). */
 int FN(mt_rows_backward)(int op, int64_t rows, int64_t columns, const real *g, const real *y,
-                          real *out);
+                         real *out);
 
 /* out[j] = sum over i of x[i][j]. */
 int FN(mt_column_sum)(int64_t rows, int64_t columns, const real *x, real *out);
 
-/* c = op(a) op(b) with op(a) of shape (m, k), op(b) of shape (k, n), c (m, n) contiguous and apart from
- * a and b; a_stride and b_stride are the leading dimensions of the arrays as stored. Calls BLAS. */
+/* c = op(a) op(b) with op(a) of shape (m, k), op(b) of shape (k, n), c (m, n) apart from a and b;
+ * a_stride and b_stride are the leading dimensions of the arrays as stored. Calls BLAS. */
 int FN(mt_matmul)(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, const real *a,
-                   int64_t a_stride, const real *b, int64_t b_stride, real *c);
+                  int64_t a_stride, const real *b, int64_t b_stride, real *c);
 
 /* y = x weightᵀ + bias: x (rows, inputs), weight (outputs, inputs), bias (outputs) or NULL. */
 int FN(mt_linear)(int64_t rows, int64_t inputs, int64_t outputs, const real *x, const real *weight,
-                   const real *bias, real *y);
+                  const real *bias, real *y);
 
 /* Softmax cross-entropy of logits x (rows, columns) with int64 class labels. weight (columns) may be
  * NULL. reduction: 0 none (out has `rows` numbers), 1 mean, 2 sum (out has one). Also writes
@@ -43,10 +43,10 @@ int64_t FN(mt_cross_entropy)(int64_t rows, int64_t columns, int reduction, int64
                              const real *weight, real *log_sum, real *total, real *out);
 
 /* Its gradient with respect to x. g has one number, or `rows` when reduction is none. */
-int FN(mt_cross_entropy_backward)(int64_t rows, int64_t columns, int reduction, int64_t ignore_index,
-                                   double label_smoothing, const real *g, const real *x,
-                                   const int64_t *target, const real *weight, const real *log_sum,
-                                   const real *total, real *out);
+int FN(mt_cross_entropy_backward)(int64_t rows, int64_t columns, int reduction,
+                                  int64_t ignore_index, double label_smoothing, const real *g,
+                                  const real *x, const int64_t *target, const real *weight,
+                                  const real *log_sum, const real *total, real *out);
 
 /* One optimizer step over `count` parameters, in place; no two arrays overlap. op is a MT_STEP row.
  * states holds the state arrays parameter by parameter (states[i * states_per_parameter + j], NULL
@@ -54,8 +54,8 @@ int FN(mt_cross_entropy_backward)(int64_t rows, int64_t columns, int reduction, 
  * without a gradient (NULL), which are passed over; hyper is read afresh at each call, its layout
  * stated at each rule (optimizers.inc). Returns -1 also where a state that hyper calls for is NULL. */
 int FN(mt_step)(int op, int64_t count, const int64_t *sizes, real *const *parameters,
-                 const real *const *gradients, real *const *states, double *steps,
-                 const double *hyper);
+                const real *const *gradients, real *const *states, double *steps,
+                const double *hyper);
 
 /* n numbers uniform in [0, 1), 24 (f32) or 53 (f64) bits each, from Philox4x32-10. state is
  * {seed, offset}; offset is advanced by the counters used, one for every four words. */

@@ -3,8 +3,8 @@
  * undefined vanish. The order of rows is the numbering of `op`, which Python asks for by name
  * (mt_kernel_name), so rows may be added anywhere.
  *
- *   MT_UNARY(name)         y = name(x, p, q), a body in activations.inc
- *   MT_BINARY(name)        y = name(a, b, p, q), a body in activations.inc
+ *   MT_UNARY(name)         y = name(x, p, q), a body in activations.inc or arithmetic.inc
+ *   MT_BINARY(name)        y = name(a, b, p, q), likewise
  *   MT_ROWS(name)          row by row, in rows.inc
  *   MT_ROWS_BACKWARD(name) its gradient from g and the saved output, in rows.inc
  *   MT_STEP(name, states)  optimizer step with so many state arrays per parameter, in optimizers.inc
@@ -39,6 +39,22 @@ MT_UNARY(softsign)
 MT_UNARY(gelu)
 MT_UNARY(gelu_tanh)
 MT_UNARY(silu)
+
+MT_UNARY(neg)
+MT_UNARY(abs)
+MT_UNARY(square)
+MT_UNARY(sqrt)
+MT_UNARY(reciprocal)
+MT_UNARY(add_number)
+MT_UNARY(number_sub)
+MT_UNARY(mul_number)
+MT_UNARY(div_number)
+MT_UNARY(number_div)
+
+MT_BINARY(add)
+MT_BINARY(sub)
+MT_BINARY(mul)
+MT_BINARY(div)
 
 MT_BINARY(relu_backward)
 MT_BINARY(leaky_relu_backward)

@@ -8,7 +8,7 @@ Example:
     tensor([2., 4., 6.])
 """
 
-from microtensor import autograd, nn, ops, optim, utils
+from microtensor import autograd, functions, nn, ops, optim, utils
 from microtensor.config import show_config
 from microtensor.dtypes import (
     double,
@@ -44,3 +44,45 @@ from microtensor.random import (
 from microtensor.tensor import Size, Tensor
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Generator",
+    "Size",
+    "Tensor",
+    "autograd",
+    "bool",
+    "double",
+    "dtype",
+    "enable_grad",
+    "float",
+    "float16",
+    "float32",
+    "float64",
+    "get_default_dtype",
+    "get_num_threads",
+    "get_rng_state",
+    "half",
+    "initial_seed",
+    "int",
+    "int16",
+    "int32",
+    "int64",
+    "int8",
+    "is_grad_enabled",
+    "long",
+    "manual_seed",
+    "nn",
+    "no_grad",
+    "ops",
+    "optim",
+    "seed",
+    "set_default_dtype",
+    "set_grad_enabled",
+    "set_num_threads",
+    "set_rng_state",
+    "short",
+    "show_config",
+    "uint8",
+    "utils",
+]
+__all__ += functions.__all__

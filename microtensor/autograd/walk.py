@@ -209,4 +209,4 @@ def _backward_method(
     backward(self, gradient, retain_graph, create_graph, inputs)
 
 
-Tensor.backward = _backward_method  # type: ignore[method-assign, unused-ignore]
+Tensor.backward = _backward_method  # type: ignore[assignment, method-assign]

@@ -33,9 +33,6 @@ class Algebra(Protocol):
     def run_hooks(self, node: Node, gradient: Any) -> Any:
         """Call the node's hooks, each with what the one before it gave."""
 
-    def owns(self, gradient: Any, incoming: Any, saved: tuple[Any, ...]) -> bool:
-        """Say whether nobody else can hold the array of a gradient that a rule just gave."""
-
 
 def run_backward(
     roots: Iterable[tuple[Node, Any]],
@@ -62,7 +59,7 @@ def run_backward(
     roots = list(roots)
     on_the_way = None if wanted is None else _nodes_leading_to(wanted, (n for n, _ in roots))
     create_graph = algebra.create_graph
-    fit, owns = algebra.fit, algebra.owns
+    fit = algebra.fit
     results: dict[Node, Any] = {}
     gradients: dict[Node, Any] = {}
     owned: set[Node] = set()
@@ -123,7 +120,9 @@ def run_backward(
             if earlier is None:
                 gradients[parent] = contribution
                 heappush(heap, (-parent.number, parent))
-                if owns(contribution, gradient, saved):
+                # A gradient is linear in the incoming one: what is neither that nor a view (of it,
+                # or of a constant) is new, and nobody but this walk can hold it.
+                if not create_graph and contribution is not gradient and contribution.base is None:
                     owned.add(parent)
             elif parent in owned:
                 gradients[parent] = algebra.add_into(earlier, contribution)

@@ -21,13 +21,14 @@ PARAMETERS = {
 _UNARY = """
 def {name}(x, out{parameters}):
     dtype = x.dtype
-    if out.dtype is dtype and x.size == out.size:
+    size = x.size
+    if out.dtype is dtype and out.size == size:
         try:
             if dtype is FLOAT32:
-                if not mt_unary_f32({op}, x.size, {p}, {q}, buffer(f32, x), buffer(f32, out, True)):
+                if not mt_unary_f32({op}, size, {p}, {q}, buffer(f32, x), buffer(f32, out, True)):
                     return
             elif dtype is FLOAT64:
-                if not mt_unary_f64({op}, x.size, {p}, {q}, buffer(f64, x), buffer(f64, out, True)):
+                if not mt_unary_f64({op}, size, {p}, {q}, buffer(f64, x), buffer(f64, out, True)):
                     return
         except ValueError:
             pass
@@ -54,6 +55,54 @@ def {name}(g, saved, out{parameters}):
             pass
     otherwise({name}, twin_{name}, g, saved, out{parameters})
 """
+
+# With a number, or an array of one element, on either side, that side is a parameter of a unary row.
+_ARITHMETIC = """
+def {name}(a, b, out):
+    dtype = a.dtype
+    size = out.size
+    if out.dtype is dtype is b.dtype:
+        try:
+            if b.size == size == a.size:
+                if dtype is FLOAT32:
+                    if not mt_binary_f32(
+                        {op}, size, 0.0, 0.0, buffer(f32, a), buffer(f32, b), buffer(f32, out, True)
+                    ):
+                        return
+                elif dtype is FLOAT64:
+                    if not mt_binary_f64(
+                        {op}, size, 0.0, 0.0, buffer(f64, a), buffer(f64, b), buffer(f64, out, True)
+                    ):
+                        return
+            else:
+                if b.ndim == 0:
+                    op, x, number = {right}, a, b.item()
+                    number = {number}
+                else:
+                    op, x, number = {left}, b, a.item()
+                if x.size == size:
+                    if dtype is FLOAT32:
+                        if not mt_unary_f32(
+                            op, size, number, 0.0, buffer(f32, x), buffer(f32, out, True)
+                        ):
+                            return
+                    elif dtype is FLOAT64:
+                        if not mt_unary_f64(
+                            op, size, number, 0.0, buffer(f64, x), buffer(f64, out, True)
+                        ):
+                            return
+        except ValueError:
+            pass
+    otherwise({name}, twin_{name}, a, b, out)
+"""
+
+# For each operation the row with the number on its right, and on its left; a - p is a + (-p).
+_WITH_NUMBER = {
+    "add": ("add_number", "add_number", "number"),
+    "sub": ("add_number", "number_sub", "-number"),
+    "mul": ("mul_number", "mul_number", "number"),
+    "div": ("div_number", "number_div", "number"),
+}
 
 _ROWS = """
 def {name}(x, out):
@@ -120,10 +169,26 @@ def _define() -> dict[str, Any]:
         for suffix in ("f32", "f64"):
             scope[f"mt_{kind}_{suffix}"] = getattr(lib, f"mt_{kind}_{suffix}")
         for op, name in enumerate(names(kind)):
+            scope[f"twin_{name}"] = getattr(twin, name, None)
+            if name in _WITH_NUMBER:
+                right, left, number = _WITH_NUMBER[name]
+                numbers = names("unary")
+                source.append(
+                    _ARITHMETIC.format(
+                        name=name,
+                        op=op,
+                        right=numbers.index(right),
+                        left=numbers.index(left),
+                        number=number,
+                    )
+                )
+                made.append(name)
+                continue
+            if "number" in name:
+                continue
             parameters = PARAMETERS.get(name.removesuffix("_backward"), ())
             p, q = (*parameters, "0.0", "0.0")[:2]
             listed = "".join(f", {parameter}" for parameter in parameters)
-            scope[f"twin_{name}"] = getattr(twin, name)
             source.append(template.format(name=name, op=op, p=p, q=q, parameters=listed))
             made.append(name)
     exec(compile("".join(source), "<microtensor kernels>", "exec"), scope)

@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+from microtensor.kernels.host import (
+    abs,
+    add,
+    div,
+    mul,
+    neg,
+    reciprocal,
+    sqrt,
+    square,
+    sub,
+)
 from microtensor.kernels.twin_activations import (
     elu,
     elu_backward,
@@ -43,6 +54,15 @@ from microtensor.kernels.twin_rows import (
 from microtensor.kernels.twin_steps import ArrayTable, step
 
 __all__ = [
+    "abs",
+    "add",
+    "div",
+    "mul",
+    "neg",
+    "reciprocal",
+    "sqrt",
+    "square",
+    "sub",
     "ArrayTable",
     "column_sum",
     "cross_entropy",

@@ -128,7 +128,7 @@ def activation(
     )
 
 
-relu = activation(
+relu: Any = activation(
     "relu",
     inplace_argument=True,
     saves="y",
@@ -145,7 +145,7 @@ relu = activation(
     reference="Nair & Hinton 2010, Rectified linear units improve restricted Boltzmann machines",
 )
 
-leaky_relu = activation(
+leaky_relu: Any = activation(
     "leaky_relu",
     inplace_argument=True,
     saves="x",
@@ -167,7 +167,7 @@ def _exponential_side(x: Any, factor: float) -> Any:
     return where(le(x, 0.0), mul(exp(clamp(x, max=0.0)), factor), 0.0)
 
 
-elu = activation(
+elu: Any = activation(
     "elu",
     inplace_argument=True,
     saves="x",
@@ -182,7 +182,7 @@ elu = activation(
     reference="Clevert, Unterthiner & Hochreiter 2016, arXiv:1511.07289",
 )
 
-selu = activation(
+selu: Any = activation(
     "selu",
     inplace_argument=True,
     saves="x",
@@ -197,7 +197,7 @@ selu = activation(
     reference="Klambauer et al. 2017, arXiv:1706.02515",
 )
 
-sigmoid = activation(
+sigmoid: Any = activation(
     "sigmoid",
     saves="y",
     slope=lambda y: sub(1.0, mul(y, 2.0)),
@@ -211,7 +211,7 @@ sigmoid = activation(
     ulp=4,
 )
 
-tanh = activation(
+tanh: Any = activation(
     "tanh",
     saves="y",
     slope=lambda y: mul(y, -2.0),
@@ -237,7 +237,7 @@ def _check_softplus(beta: float = 1.0, threshold: float = 20.0) -> None:
         raise ValueError("softplus: beta must not be 0")
 
 
-softplus = activation(
+softplus: Any = activation(
     "softplus",
     saves="x",
     slope=_softplus_slope,
@@ -252,7 +252,7 @@ softplus = activation(
     "option pricing",
 )
 
-softsign = activation(
+softsign: Any = activation(
     "softsign",
     saves="x",
     slope=lambda x: div(mul(sign(x), -2.0), mul(add(abs(x), 1.0), square(add(abs(x), 1.0)))),
@@ -266,7 +266,7 @@ softsign = activation(
 
 _INVERSE_ROOT_TWO_PI = 1.0 / math.sqrt(2.0 * math.pi)
 
-gelu_exact = activation(
+gelu_exact: Any = activation(
     "gelu",
     saves="x",
     # φ(x)·(2 - x²)
@@ -296,7 +296,7 @@ def _gelu_tanh_slope(x: Any) -> Any:
     return add(mul(rest, first), mul(mul(x, 0.5), bent))
 
 
-gelu_tanh = activation(
+gelu_tanh: Any = activation(
     "gelu_tanh",
     saves="x",
     slope=_gelu_tanh_slope,
@@ -315,7 +315,7 @@ def _silu_slope(x: Any) -> Any:
     return mul(mul(s, sub(1.0, s)), add(mul(x, sub(1.0, mul(s, 2.0))), 2.0))
 
 
-silu = activation(
+silu: Any = activation(
     "silu",
     inplace_argument=True,
     saves="x",
@@ -336,10 +336,9 @@ def _along_last(kernel: Callable[..., None], dim: int, *arrays: Array) -> Array:
     """Run a row kernel along any dimension."""
     shape = arrays[0].shape
     if not shape:
-        flat = [a.reshape(1, 1) for a in arrays]
-        out = empty((1, 1), arrays[0].dtype)
-        kernel(*flat, out)
-        return out.reshape(())
+        single: Array = empty((1, 1), arrays[0].dtype)
+        kernel(*(a.reshape(1, 1) for a in arrays), single)
+        return single.reshape(())
     dim = checked_dim(dim, len(shape))
     moved = [a if dim == len(shape) - 1 else a.swapaxes(dim, -1) for a in arrays]
     columns = shape[dim]
@@ -384,7 +383,7 @@ def _softmax_output_rule(g: Any, grad: Any, output: Any, dim: int) -> Any:
     return sub(mul(g, sub(grad, s)), mul(grad, _row_sum(mul(g, output), dim)))
 
 
-softmax_backward = declare(
+softmax_backward: Any = declare(
     "softmax_backward",
     "grad: Tensor, output: Tensor, dim: int",
     _rows_backward_forward(kernels.softmax_backward),
@@ -401,7 +400,7 @@ _ROW_SAMPLES = samples.given(
     (((3, 4),), {"dim": -1}), (((2, 3, 4),), {"dim": 1}), (((),), {"dim": 0}), (((2, 0),), {"dim": 1})
 )
 
-softmax = declare(
+softmax: Any = declare(
     "softmax",
     _ROWS,
     _rows_forward("softmax", kernels.softmax),
@@ -415,7 +414,7 @@ softmax = declare(
     samples=_ROW_SAMPLES,
 )
 
-log_softmax_backward = declare(
+log_softmax_backward: Any = declare(
     "log_softmax_backward",
     "grad: Tensor, output: Tensor, dim: int",
     _rows_backward_forward(kernels.log_softmax_backward),
@@ -429,7 +428,7 @@ log_softmax_backward = declare(
     namespaces=(),
 )
 
-log_softmax = declare(
+log_softmax: Any = declare(
     "log_softmax",
     _ROWS,
     _rows_forward("log_softmax", kernels.log_softmax),
@@ -448,7 +447,7 @@ log_softmax = declare(
 
 
 @publish("input: Tensor, approximate: str = 'none'", namespaces=("nn.functional",))
-def gelu(input: Tensor, approximate: str = "none") -> Any:
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """Gaussian error linear unit: x·Φ(x).
 
     Args:

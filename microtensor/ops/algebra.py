@@ -58,15 +58,6 @@ class ArrayAlgebra:
     def run_hooks(self, node: Node, gradient: Any) -> Any:
         return self.fit(_run_hooks(node, wrap(gradient))._array, node)
 
-    def owns(self, gradient: Any, incoming: Any, saved: tuple[Any, ...]) -> bool:
-        # A rule is a pure function of what it is given: what is neither that nor a view is new.
-        if gradient is incoming or gradient.base is not None:
-            return False
-        for each in saved:
-            if gradient is each:
-                return False
-        return True
-
 
 class TensorAlgebra:
     """Gradients as tensors: what is done with them is recorded in turn."""
@@ -95,9 +86,6 @@ class TensorAlgebra:
 
     def run_hooks(self, node: Node, gradient: Any) -> Any:
         return self.fit(_run_hooks(node, gradient), node)
-
-    def owns(self, gradient: Any, incoming: Any, saved: tuple[Any, ...]) -> bool:
-        return False
 
 
 ARRAYS = ArrayAlgebra()

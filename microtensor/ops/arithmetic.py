@@ -52,7 +52,7 @@ def _integral(forward: Any, name: str) -> Any:
 
 _PAIR = "input: Tensor, other: Tensor | float"
 
-add = declare(
+add: Any = declare(
     "add",
     _PAIR,
     _binary_forward("add", kernels.add),
@@ -65,7 +65,7 @@ add = declare(
     samples=samples.pairs(),
 )
 
-sub = declare(
+sub: Any = declare(
     "sub",
     _PAIR,
     _integral(_binary_forward("sub", kernels.sub), "sub"),
@@ -78,7 +78,7 @@ sub = declare(
     samples=samples.pairs(),
 )
 
-mul = declare(
+mul: Any = declare(
     "mul",
     _PAIR,
     _binary_forward("mul", kernels.mul),
@@ -91,7 +91,7 @@ mul = declare(
     samples=samples.pairs(),
 )
 
-div = declare(
+div: Any = declare(
     "div",
     _PAIR,
     _binary_forward("div", kernels.div, floating=True),
@@ -128,7 +128,7 @@ def _pow_exponent_rule(g: Any, input: Any, other: Any, y: Any) -> Any:
     return where(flat, 0.0, mul(g, mul(y, log(where(flat, 1.0, input)))))
 
 
-pow = declare(
+pow: Any = declare(
     "pow",
     _PAIR,
     _pow_forward,
@@ -141,7 +141,7 @@ pow = declare(
     samples=samples.pairs(positive_first=True),
 )
 
-floor_divide = declare(
+floor_divide: Any = declare(
     "floor_divide",
     _PAIR,
     _binary_forward("floor_divide", kernels.floor_divide),
@@ -152,7 +152,7 @@ floor_divide = declare(
     samples=samples.pairs(positive_second=True),
 )
 
-remainder = declare(
+remainder: Any = declare(
     "remainder",
     _PAIR,
     _binary_forward("remainder", kernels.remainder),
@@ -233,7 +233,7 @@ def _bitwise_not_forward(x: Array) -> Array:
     return out
 
 
-bitwise_not = declare(
+bitwise_not: Any = declare(
     "bitwise_not",
     "input: Tensor",
     _bitwise_not_forward,
@@ -277,7 +277,7 @@ def _neg_forward(x: Array) -> Array:
     return out
 
 
-neg = declare(
+neg: Any = declare(
     "neg",
     _ONE,
     _neg_forward,
@@ -291,7 +291,7 @@ neg = declare(
     samples=samples.one(),
 )
 
-sign = declare(
+sign: Any = declare(
     "sign",
     _ONE,
     _same_dtype(kernels.sign),
@@ -305,7 +305,7 @@ sign = declare(
     samples=samples.one(avoid=(0.0,)),
 )
 
-abs = declare(
+abs: Any = declare(
     "abs",
     _ONE,
     _same_dtype(kernels.abs),
@@ -320,7 +320,7 @@ abs = declare(
     samples=samples.one(avoid=(0.0,)),
 )
 
-square = declare(
+square: Any = declare(
     "square",
     _ONE,
     _same_dtype(kernels.square),
@@ -334,7 +334,7 @@ square = declare(
     samples=samples.one(),
 )
 
-exp = declare(
+exp: Any = declare(
     "exp",
     _ONE,
     _floating(kernels.exp),
@@ -348,7 +348,7 @@ exp = declare(
     samples=samples.one(),
 )
 
-log = declare(
+log: Any = declare(
     "log",
     _ONE,
     _floating(kernels.log),
@@ -361,7 +361,7 @@ log = declare(
     samples=samples.one(positive=True),
 )
 
-sqrt = declare(
+sqrt: Any = declare(
     "sqrt",
     _ONE,
     _floating(kernels.sqrt),
@@ -375,7 +375,7 @@ sqrt = declare(
     samples=samples.one(positive=True),
 )
 
-reciprocal = declare(
+reciprocal: Any = declare(
     "reciprocal",
     _ONE,
     _floating(kernels.reciprocal),
@@ -388,7 +388,7 @@ reciprocal = declare(
     samples=samples.one(positive=True),
 )
 
-sin = declare(
+sin: Any = declare(
     "sin",
     _ONE,
     _floating(kernels.sin),
@@ -401,7 +401,7 @@ sin = declare(
     samples=samples.one(),
 )
 
-cos = declare(
+cos: Any = declare(
     "cos",
     _ONE,
     _floating(kernels.cos),
@@ -461,7 +461,7 @@ def where(condition: Any, input: Any, other: Any) -> Any:
     return _where(condition, input, other)
 
 
-_where = declare(
+_where: Any = declare(
     "where",
     "condition: Tensor, input: Tensor | float, other: Tensor | float",
     _where_forward,
@@ -494,7 +494,7 @@ def _clamp_rule(g: Any, x: Any, min: Any, max: Any) -> Any:
     return where(inside, g, 0)
 
 
-clamp = declare(
+clamp: Any = declare(
     "clamp",
     "input: Tensor, min: float | None = None, max: float | None = None",
     _clamp_forward,

@@ -206,7 +206,7 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool 
 _RANDOM = "generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False"
 
 
-def _floating(op: str, dtype: Any) -> Any:
+def _floating(op: str, dtype: Any) -> Tensor:
     chosen = _dtype(dtype)
     if chosen.kind != "f":
         raise RuntimeError(f"{op}: dtype must be floating point, got {chosen.name}")

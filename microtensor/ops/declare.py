@@ -314,9 +314,12 @@ def _make_public(op: Op, parameters: list[Parameter]) -> Callable[..., Any]:
     lines = [f"def {op.name}({head}{', inplace=False' if op.inplace_argument else ''}):"]
     if op.inplace_argument:
         rest = "".join(f", {p.name}" for p in parameters[1:])
+        # A rule that reads the input must find what it was before it is overwritten.
+        before = "x.clone() if x.requires_grad else x" if 0 in op.saved_roles else "x"
+        call = f"{op.name}({before}{rest})"
         lines += [
             "    if inplace:",
-            f"        return _store({op.name!r}, {op.inputs[0]}, lambda x: {op.name}(x{rest}))",
+            f"        return _store({op.name!r}, {op.inputs[0]}, lambda x: {call})",
         ]
         from microtensor.ops.inplace import store
 
@@ -464,9 +467,12 @@ def refuse(op: str, argument: str, value: Any) -> None:
     )
 
 
+_NUMBERS = (int, float, np.number, np.bool_)
+
+
 def number(op: str, argument: str, value: Any, partner: Any) -> Tensor:
     """Make a constant of a Python number, in the dtype that leaves a tensor beside it its own."""
-    if not isinstance(value, int | float | np.number | np.bool_):
+    if not isinstance(value, _NUMBERS):
         raise TypeError(
             f"{op}(): argument '{argument}' must be Tensor or a number, not {type(value).__name__}"
         )

@@ -90,7 +90,7 @@ def _put_forward(x: Array, index: Any, shape: tuple[int, ...]) -> Array:
     return out
 
 
-index_view = declare(
+index_view: Any = declare(
     "index_view",
     "input: Tensor, index: Any",
     _index_view_forward,
@@ -106,7 +106,7 @@ index_view = declare(
     ),
 )
 
-index_copy = declare(
+index_copy: Any = declare(
     "index_take",
     "input: Tensor, index: Any",
     _index_forward,
@@ -120,7 +120,7 @@ index_copy = declare(
     ),
 )
 
-put = declare(
+put: Any = declare(
     "put",
     "input: Tensor, index: Any, shape: Sequence[int]",
     _put_forward,
@@ -137,7 +137,7 @@ put = declare(
 
 
 @publish("input: Tensor, index: Any", namespaces=(), method="__getitem__")
-def _getitem(input: Tensor, index: Any) -> Any:
+def _getitem(input: Tensor, index: Any) -> Tensor:
     """Take a part: a view for integers, slices, None and Ellipsis, a copy for tensors and lists.
 
     Raises:

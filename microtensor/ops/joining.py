@@ -42,7 +42,7 @@ registry["cat"] = _cat
 
 
 @publish("tensors: Sequence[Tensor], dim: int = 0")
-def cat(tensors: Any, dim: int = 0) -> Any:
+def cat(tensors: Any, dim: int = 0) -> Tensor:
     """Join tensors along a dimension.
 
     Args:
@@ -94,7 +94,7 @@ def cat(tensors: Any, dim: int = 0) -> Any:
 
 
 @publish("tensors: Sequence[Tensor], dim: int = 0")
-def stack(tensors: Any, dim: int = 0) -> Any:
+def stack(tensors: Any, dim: int = 0) -> Tensor:
     """Join tensors of one shape along a new dimension.
 
     Args:

@@ -42,7 +42,7 @@ def _matmul_forward(a: Array, b: Array) -> Array:
     return out
 
 
-_matmul = declare(
+_matmul: Any = declare(
     "matmul",
     "input: Tensor, other: Tensor",
     _matmul_forward,
@@ -61,7 +61,7 @@ _matmul_public = _matmul.op.public
 
 
 @publish("input: Tensor, other: Tensor", method="matmul")
-def matmul(input: Any, other: Any) -> Any:
+def matmul(input: Any, other: Any) -> Tensor:
     """Multiply matrices, vectors and batches of matrices, as PyTorch's ``matmul`` does.
 
     Two vectors give their inner product, a matrix and a vector a vector, more dimensions are
@@ -102,7 +102,7 @@ def matmul(input: Any, other: Any) -> Any:
 
 
 @publish("input: Tensor, mat2: Tensor", method="mm")
-def mm(input: Any, mat2: Any) -> Any:
+def mm(input: Any, mat2: Any) -> Tensor:
     """Multiply two matrices.
 
     Args:
@@ -171,7 +171,7 @@ def _weight_gradient_forward(g: Array, x: Array) -> Array:
     return out
 
 
-weight_gradient = declare(
+weight_gradient: Any = declare(
     "linear_weight_gradient",
     "grad: Tensor, input: Tensor",
     _weight_gradient_forward,
@@ -191,7 +191,7 @@ def _column_sum_forward(x: Array) -> Array:
     return out
 
 
-column_sum = declare(
+column_sum: Any = declare(
     "column_sum",
     "input: Tensor",
     _column_sum_forward,
@@ -201,7 +201,7 @@ column_sum = declare(
     samples=samples.given((((5, 3),), {}), (((0, 3),), {})),
 )
 
-expand_rows = declare(
+expand_rows: Any = declare(
     "expand_rows",
     "input: Tensor, shape: Sequence[int]",
     lambda x, shape: np.broadcast_to(x, shape),
@@ -219,7 +219,7 @@ def _linear_input_rule(g: Any, weight: Any, input_shape: tuple[int, ...]) -> Any
     return reshape(_matmul(_rows(g), weight), input_shape)
 
 
-linear = declare(
+linear: Any = declare(
     "linear",
     "input: Tensor, weight: Tensor, bias: Tensor | None = None",
     _linear_forward,

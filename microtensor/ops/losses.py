@@ -102,7 +102,7 @@ def _row_scale_forward(
     return factor.astype(like.dtype)[:, None]
 
 
-_row_scale = declare(
+_row_scale: Any = declare(
     "cross_entropy_row_scale",
     "like: Tensor, target: Tensor, weight: Tensor | None, total: Tensor, ignore_index: int, "
     "label_smoothing: float, reduction: int",
@@ -163,7 +163,7 @@ def _backward_input_rule(
     return softmax_backward(mul(g, mul(scale, column)), softmax(x, 1), 1)
 
 
-cross_entropy_backward = declare(
+cross_entropy_backward: Any = declare(
     "cross_entropy_backward",
     "grad: Tensor, x: Tensor, target: Tensor, weight: Tensor | None, log_sum: Tensor, "
     "total: Tensor, ignore_index: int, label_smoothing: float, reduction: int",
@@ -175,7 +175,7 @@ cross_entropy_backward = declare(
     namespaces=(),
 )
 
-_cross_entropy = declare(
+_cross_entropy: Any = declare(
     "cross_entropy",
     "input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, "
     "label_smoothing: float, reduction: int",
@@ -231,7 +231,7 @@ def cross_entropy(
     reduce: Any = None,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
-) -> Any:
+) -> Tensor:
     """Softmax cross-entropy between logits and class labels, or class probabilities.
 
     ``loss[i] = -weight[t[i]]·log_softmax(input[i])[t[i]]``; "mean" divides by the sum of the
@@ -376,7 +376,7 @@ def nll_loss(
     ignore_index: int = -100,
     reduce: Any = None,
     reduction: str = "mean",
-) -> Any:
+) -> Tensor:
     """Negative log-likelihood of class labels under log-probabilities.
 
     Args:
@@ -442,7 +442,7 @@ def mse_loss(
     reduce: Any = None,
     reduction: str = "mean",
     weight: Any = None,
-) -> Any:
+) -> Tensor:
     """Squared error, averaged, summed or element by element.
 
     Args:
@@ -485,7 +485,7 @@ def binary_cross_entropy_with_logits(
     reduce: Any = None,
     reduction: str = "mean",
     pos_weight: Any = None,
-) -> Any:
+) -> Tensor:
     """Cross-entropy between probabilities and the sigmoid of logits, without overflow.
 
     ``(1 - t)·x + (1 + (pos_weight - 1)·t)·softplus(-x)``, times ``weight``.
@@ -538,7 +538,7 @@ def _dropout_forward(x: Array, p: float, state: Array) -> tuple[Array, Array]:
     return out, mask
 
 
-_dropout = declare(
+_dropout: Any = declare(
     "dropout",
     "input: Tensor, p: float, state: Any",
     _dropout_forward,
@@ -561,7 +561,7 @@ def dropout(
     training: bool = True,
     inplace: bool = False,
     generator: Generator | None = None,
-) -> Any:
+) -> Tensor:
     """Set elements to zero with probability p in training, and scale the others by 1/(1-p).
 
     Args:

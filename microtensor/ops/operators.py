@@ -9,17 +9,20 @@ import numpy as np
 from microtensor import dtypes
 from microtensor.ops.arithmetic import where
 from microtensor.ops.declare import methods, publish, published, refuse
+from microtensor.ops.promotion import number_array
 from microtensor.ops.shape import cast, permute
 from microtensor.tensor import Tensor, to_array, wrap
 
 _mt = published["mt"]
+_NUMBERS = (int, float, np.number, np.bool_)
+_OPERANDS = (Tensor, *_NUMBERS)
 
 
 def _operator(name: str) -> Any:
     function = methods[name]
 
     def operator(self: Tensor, other: Any) -> Any:
-        if isinstance(other, Tensor | int | float | np.number | np.bool_):
+        if isinstance(other, _OPERANDS):
             return function(self, other)
         if isinstance(other, np.ndarray):
             # An array beside a tensor is a constant: silently dropping the tensor's gradient, as
@@ -37,9 +40,7 @@ def _reflected(name: str) -> Any:
     def operator(self: Tensor, other: Any) -> Any:
         if isinstance(other, np.ndarray):
             return function(wrap(to_array(other)), self)
-        if isinstance(other, int | float | np.number | np.bool_):
-            from microtensor.ops.promotion import number_array
-
+        if isinstance(other, _NUMBERS):
             return function(wrap(number_array(other, self._array.dtype)), self)
         return NotImplemented
 
@@ -69,8 +70,6 @@ for _python, _name in _BINARY.items():
         methods[f"__i{_python}__"] = methods[f"{_name}_"]
 for _name in _COMPARISONS:
     methods[f"__{_name}__"] = _operator(_name)
-# Addition and multiplication with a tensor or a number are the commonest: no detour, since the
-# declared functions take both and say clearly what else they were given.
 methods["__neg__"] = methods["neg"]
 methods["__abs__"] = methods["abs"]
 methods["__invert__"] = methods["bitwise_not"]
@@ -101,7 +100,7 @@ _mt["greater"], _mt["less"] = _mt["gt"], _mt["lt"]
 
 
 @publish("input: Tensor, mask: Tensor, value: float", method="masked_fill", inplace=True)
-def masked_fill(input: Any, mask: Any, value: Any) -> Any:
+def masked_fill(input: Any, mask: Any, value: Any) -> Tensor:
     """Set elements to a number where a mask is true; the gradient passes elsewhere.
 
     Args:
@@ -178,7 +177,7 @@ def type_as(input: Tensor, other: Tensor) -> Tensor:
     return convert(input, other.dtype)
 
 
-def _transposed(self: Tensor) -> Any:
+def _transposed(self: Tensor) -> Tensor:
     """The tensor with its dimensions in reverse order."""
     return permute(self, tuple(range(self._array.ndim))[::-1])
 
@@ -193,4 +192,4 @@ def _matrix_transposed(self: Tensor) -> Any:
     return self.transpose(-1, -2)
 
 
-PROPERTIES = {"T": property(_transposed), "mT": property(_matrix_transposed)}
+PROPERTIES: dict[str, Any] = {"T": property(_transposed), "mT": property(_matrix_transposed)}

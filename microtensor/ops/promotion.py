@@ -49,12 +49,22 @@ def number_dtype(value: Any, beside: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def number_array(value: Any, beside: np.dtype[Any]) -> Array:
-    """Give a number as a 0-d array in :func:`number_dtype`."""
+    """Give a number as a 0-d array in :func:`number_dtype`.
+
+    Raises:
+        RuntimeError: an integer that the dtype cannot hold.
+    """
+    if beside.kind == "f" and _SAFELY_SMALL < value < _SAFELY_LARGE:
+        return np.array(value, beside)  # the ordinary case, without a look at anything else
     dtype = number_dtype(value, beside)
     if dtype.kind in "iu" and not np.iinfo(dtype).min <= value <= np.iinfo(dtype).max:
         raise RuntimeError(f"value cannot be converted to type {dtype.name} without overflow")
     with np.errstate(over="ignore"):
         return np.array(value, dtype)
+
+
+# Within these bounds no conversion to a floating-point dtype overflows (float16 ends at 65504).
+_SAFELY_SMALL, _SAFELY_LARGE = -6e4, 6e4
 
 
 def to_float(x: Array) -> Array:

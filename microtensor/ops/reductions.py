@@ -39,7 +39,7 @@ _REDUCED = (
     "input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool = False, *, "
     "dtype: Any = None"
 )
-_CASES = (
+_CASES: tuple[Any, ...] = (
     (((3, 4),), {}),
     (((3, 4),), {"dim": 1}),
     (((2, 3, 4),), {"dim": (0, -1), "keepdim": True}),
@@ -47,7 +47,7 @@ _CASES = (
     (((2, 3),), {"dim": 0}),
 )
 
-sum = declare(
+sum: Any = declare(
     "sum",
     _REDUCED,
     lambda x, dim=None, keepdim=False, dtype=None: _sum_forward(x, dim, keepdim, dtype),
@@ -85,7 +85,7 @@ def max_of(a: int, b: int) -> int:
     return a if a > b else b
 
 
-mean = declare(
+mean: Any = declare(
     "mean",
     _REDUCED,
     lambda x, dim=None, keepdim=False, dtype=None: _mean_forward(x, dim, keepdim, dtype),
@@ -170,7 +170,7 @@ def _pick_forward(x: Array, index: Array, dim: int) -> Array:
     return out
 
 
-pick = declare(
+pick: Any = declare(
     "pick",
     "input: Tensor, index: Tensor, dim: int",
     _pick_forward,
@@ -187,7 +187,7 @@ def _place_forward(x: Array, index: Array, dim: int, shape: tuple[int, ...]) -> 
     return out
 
 
-place = declare(
+place: Any = declare(
     "place",
     "input: Tensor, index: Tensor, dim: int, shape: Sequence[int]",
     _place_forward,

@@ -36,7 +36,7 @@ def _reshape_forward(x: Array, shape: tuple[int, ...]) -> Array:
         ) from None
 
 
-reshape = declare(
+reshape: Any = declare(
     "reshape",
     "input: Tensor, shape: Sequence[int]",
     _reshape_forward,
@@ -47,7 +47,7 @@ reshape = declare(
     samples=samples.given((((3, 4),), {"shape": (2, 6)}), (((),), {"shape": (1, 1)})),
 )
 
-permute = declare(
+permute: Any = declare(
     "permute",
     "input: Tensor, dims: Sequence[int]",
     lambda x, dims: x.transpose(_permutation(dims, x.ndim)),
@@ -70,7 +70,7 @@ def _inverse(dims: Sequence[int], ndim: int) -> tuple[int, ...]:
     return tuple(int(i) for i in np.argsort(_permutation(dims, ndim)))
 
 
-transpose = declare(
+transpose: Any = declare(
     "transpose",
     "input: Tensor, dim0: int, dim1: int",
     lambda x, dim0, dim1: (
@@ -109,7 +109,7 @@ def _expand_forward(x: Array, size: tuple[int, ...]) -> Array:
     return np.broadcast_to(x, wanted)
 
 
-expand = declare(
+expand: Any = declare(
     "expand",
     "input: Tensor, size: Sequence[int]",
     _expand_forward,
@@ -134,7 +134,7 @@ def _sum_to_forward(x: Array, shape: tuple[int, ...]) -> Array:
     return out.reshape(shape)
 
 
-sum_to = declare(
+sum_to: Any = declare(
     "sum_to",
     "input: Tensor, shape: Sequence[int]",
     _sum_to_forward,
@@ -152,7 +152,7 @@ def _squeeze_forward(x: Array, dim: Any) -> Array:
     return x.squeeze(tuple(d for d in dims if x.shape[d] == 1))
 
 
-squeeze = declare(
+squeeze: Any = declare(
     "squeeze",
     "input: Tensor, dim: int | tuple[int, ...] | None = None",
     _squeeze_forward,
@@ -164,7 +164,7 @@ squeeze = declare(
     samples=samples.given((((1, 3, 1),), {}), (((1, 3, 1),), {"dim": 0})),
 )
 
-unsqueeze = declare(
+unsqueeze: Any = declare(
     "unsqueeze",
     "input: Tensor, dim: int",
     lambda x, dim: np.expand_dims(x, checked_dim(dim, x.ndim + 1)),
@@ -183,7 +183,7 @@ def _copy(x: Array) -> Array:
     return out
 
 
-clone = declare(
+clone: Any = declare(
     "clone",
     "input: Tensor",
     _copy,
@@ -201,7 +201,7 @@ def _cast_forward(x: Array, dtype: Any) -> Array:
     return out
 
 
-cast = declare(
+cast: Any = declare(
     "cast",
     "input: Tensor, dtype: Any",
     _cast_forward,
@@ -218,7 +218,7 @@ cast = declare(
 
 
 @publish("input: Tensor, shape: Sequence[int]", name="reshape")
-def _reshape(input: Any, shape: Any) -> Any:
+def _reshape(input: Any, shape: Any) -> Tensor:
     """Give the elements another shape; one length may be -1. A view where possible.
 
     Args:
@@ -234,13 +234,13 @@ def _reshape(input: Any, shape: Any) -> Any:
 
 
 @publish("input: Tensor, *shape: Any", namespaces=(), method="reshape")
-def _reshape_method(input: Tensor, *shape: Any) -> Any:
+def _reshape_method(input: Tensor, *shape: Any) -> Tensor:
     """Give the elements another shape; one length may be -1. A view where possible."""
     return reshape(input, _sizes(shape))
 
 
 @publish("input: Tensor, *shape: Any", namespaces=(), method="view")
-def _view(input: Tensor, *shape: Any) -> Any:
+def _view(input: Tensor, *shape: Any) -> Tensor:
     """Give another shape on the same memory; a dtype reinterprets nothing, it is refused.
 
     Raises:
@@ -256,7 +256,7 @@ def _view(input: Tensor, *shape: Any) -> Any:
 
 
 @publish("input: Tensor, dims: Sequence[int]", name="permute")
-def _permute(input: Any, dims: Any) -> Any:
+def _permute(input: Any, dims: Any) -> Tensor:
     """Reorder the dimensions.
 
     Args:
@@ -269,25 +269,25 @@ def _permute(input: Any, dims: Any) -> Any:
 
 
 @publish("input: Tensor, *dims: Any", namespaces=(), method="permute")
-def _permute_method(input: Tensor, *dims: Any) -> Any:
+def _permute_method(input: Tensor, *dims: Any) -> Tensor:
     """Reorder the dimensions."""
     return permute(input, _sizes(dims))
 
 
 @publish("input: Tensor, *sizes: Any", namespaces=(), method="expand")
-def _expand_method(input: Tensor, *sizes: Any) -> Any:
+def _expand_method(input: Tensor, *sizes: Any) -> Tensor:
     """Repeat dimensions of length 1 without copying; -1 keeps a length."""
     return expand(input, _sizes(sizes))
 
 
 @publish("input: Tensor, other: Tensor", namespaces=(), method="expand_as")
-def _expand_as(input: Tensor, other: Tensor) -> Any:
+def _expand_as(input: Tensor, other: Tensor) -> Tensor:
     """Expand to the shape of another tensor."""
     return expand(input, other._array.shape)
 
 
 @publish("input: Tensor, size: Sequence[int]", method="broadcast_to")
-def broadcast_to(input: Any, size: Any) -> Any:
+def broadcast_to(input: Any, size: Any) -> Tensor:
     """Expand to a shape that the tensor broadcasts to.
 
     Args:
@@ -300,7 +300,7 @@ def broadcast_to(input: Any, size: Any) -> Any:
 
 
 @publish("input: Tensor", method="t")
-def t(input: Any) -> Any:
+def t(input: Any) -> Tensor:
     """Transpose a matrix; vectors and 0-d tensors stay as they are."""
     if not isinstance(input, Tensor):
         refuse("t", "input", input)
@@ -310,7 +310,7 @@ def t(input: Any) -> Any:
 
 
 @publish("input: Tensor, start_dim: int = 0, end_dim: int = -1", method="flatten")
-def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Make one dimension of several neighbouring ones.
 
     Args:
@@ -334,13 +334,13 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
 
 
 @publish("input: Tensor", method="ravel")
-def ravel(input: Any) -> Any:
+def ravel(input: Any) -> Tensor:
     """Make all dimensions one."""
     return flatten(input)
 
 
 @publish("input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]", method="movedim")
-def movedim(input: Any, source: Any, destination: Any) -> Any:
+def movedim(input: Any, source: Any, destination: Any) -> Tensor:
     """Move dimensions to new places; the others keep their order.
 
     Args:
@@ -364,6 +364,6 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
 
 
 @publish("input: Tensor", namespaces=(), method="contiguous")
-def _contiguous(input: Tensor) -> Any:
+def _contiguous(input: Tensor) -> Tensor:
     """Give the tensor itself if it is contiguous, else a contiguous copy."""
     return input if input._array.flags.c_contiguous else clone(input)
