@@ -116,6 +116,8 @@ const char *mt_kernel_name(const char *kind, int op) {
     return NULL;
 }
 
+int mt_step_states(int op) { return op >= 0 && op < MT_STEP_COUNT ? step_states[op] : -1; }
+
 /* Which states (bit j for state j) a step with these hyper-parameters cannot do without. */
 static unsigned states_needed(int op, const double *hyper) {
     switch (op) {

@@ -10,6 +10,7 @@ Example:
 
 from microtensor import autograd, functions, nn, ops, optim, utils
 from microtensor.config import show_config
+from microtensor.dtypes import bool_ as bool
 from microtensor.dtypes import (
     double,
     dtype,
@@ -27,7 +28,6 @@ from microtensor.dtypes import (
     short,
     uint8,
 )
-from microtensor.dtypes import bool_ as bool
 from microtensor.dtypes import float32 as float
 from microtensor.dtypes import int32 as int
 from microtensor.engine import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
@@ -64,10 +64,10 @@ __all__ = [
     "half",
     "initial_seed",
     "int",
+    "int8",
     "int16",
     "int32",
     "int64",
-    "int8",
     "is_grad_enabled",
     "long",
     "manual_seed",

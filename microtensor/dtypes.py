@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 
-class dtype:  # noqa: N801 - PyTorch's name
+class dtype:
     """A data type of tensors.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""The functions of the declared ops, as users reach them: ``microtensor.exp``, ``microtensor.cat``, ...
+"""The functions of the declared ops, as users reach them: ``microtensor.exp`` and so on.
 
 Editors and type checkers read functions.pyi, which is generated from the declarations.
 """

@@ -189,10 +189,10 @@ def concatenate(tensors: Sequence[Tensor], dim: _int = 0) -> Tensor:
 def cos(input: Tensor) -> Tensor:
     """Give the cosine of an angle in radians."""
 
-def div(input: Tensor, other: Tensor | _float, *, rounding_mode: str | None = None) -> Tensor:
+def div(input: Tensor, other: Tensor | _float, *, rounding_mode: str | None = None) -> Any:
     """Divide element by element."""
 
-def divide(input: Tensor, other: Tensor | _float, *, rounding_mode: str | None = None) -> Tensor:
+def divide(input: Tensor, other: Tensor | _float, *, rounding_mode: str | None = None) -> Any:
     """Divide element by element."""
 
 def empty(*size: Any, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
@@ -417,7 +417,7 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: _bool = False) -> Ten
 def transpose(input: Tensor, dim0: _int, dim1: _int) -> Tensor:
     """Swap two dimensions."""
 
-def true_divide(input: Tensor, other: Tensor | _float, *, rounding_mode: str | None = None) -> Tensor:
+def true_divide(input: Tensor, other: Tensor | _float, *, rounding_mode: str | None = None) -> Any:
     """Divide element by element."""
 
 def unbind(input: Tensor, dim: _int = 0) -> Any:

@@ -22,7 +22,9 @@ def format_tensor(array: np.ndarray[Any, Any], grad_fn: str | None) -> str:
     suffixes = []
     if array.size == 0 and array.shape != (0,):
         suffixes.append(f"size={_shape_text(array.shape)}")
-    implied = array.dtype.name in ("float32", "bool") or (array.dtype.name == "int64" and array.size)
+    implied = array.dtype.name in ("float32", "bool") or (
+        array.dtype.name == "int64" and array.size
+    )
     if not implied:
         suffixes.append(f"dtype=microtensor.{array.dtype.name}")
     if grad_fn is not None:
@@ -77,7 +79,7 @@ def _number_formatter(shown: np.ndarray[Any, Any]) -> Any:
     smallest = finite.min() if finite.size else 0.0
     # PyTorch's rule for scientific notation.
     scientific = finite.size > 0 and (
-        largest / smallest > 1e3 and not whole or largest > 1e8 or smallest < 1e-4 and not whole
+        (largest / smallest > 1e3 and not whole) or largest > 1e8 or (smallest < 1e-4 and not whole)
     )
 
     def plain(v: Any) -> str:

@@ -1,7 +1,7 @@
 """Tensor: an array, its gradient, and its place in the graph.
 
-What can be computed with tensors is declared in :mod:`microtensor.ops`, which attaches its functions
-here as methods; walking the graph is attached by :mod:`microtensor.autograd`.
+What can be computed with tensors is declared in :mod:`microtensor.ops`, which attaches its
+functions here as methods; walking the graph is attached by :mod:`microtensor.autograd`.
 """
 
 from __future__ import annotations
@@ -337,13 +337,16 @@ class Tensor(TensorMethods):
 
         return RemovableHandle(remove)
 
-    def register_post_accumulate_grad_hook(
-        self, hook: Callable[[Tensor], None]
-    ) -> RemovableHandle:
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
         """Call ``hook(tensor)`` after a walk has added to this leaf's ``.grad``."""
         if not self.is_leaf or not self.requires_grad:
-            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+            raise RuntimeError(
+                "post accumulate grad hooks cannot be registered on non-leaf tensors"
+            )
         hooks = self.__dict__.setdefault("_after_accumulate", {})
+        # With a list of hooks, if an empty one, a leaf is given its whole gradient at once.
+        if self._node is not None and self._node.hooks is None:
+            self._node.hooks = []
         key = object()
         hooks[key] = hook
         return RemovableHandle(lambda: hooks.pop(key, None))
@@ -531,9 +534,7 @@ def to_array(data: Any, dtype: Any = None, copy: bool = False) -> np.ndarray[Any
             f"{getattr(data, 'dtype', None) or type(data).__name__} (as an array: {array.dtype})"
         )
     if dtype is None:
-        if not numeric and array.dtype.kind == "f":
-            dtype = dtypes.get_default_dtype().numpy
-        elif array.size == 0 and not numeric:
+        if (not numeric and array.dtype.kind == "f") or (array.size == 0 and not numeric):
             dtype = dtypes.get_default_dtype().numpy
         else:
             dtype = array.dtype.newbyteorder("=")

@@ -144,8 +144,10 @@ def _roots(tensors: Any, gradients: Any, create_graph: bool) -> list[tuple[Node,
         if gradients is None or isinstance(gradients, Tensor):
             gradients = [gradients]
     tensors = list(tensors)
-    gradients = [None] * len(tensors) if gradients is None else (
-        [gradients] if isinstance(gradients, Tensor) else list(gradients)
+    gradients = (
+        [None] * len(tensors)
+        if gradients is None
+        else ([gradients] if isinstance(gradients, Tensor) else list(gradients))
     )
     if len(gradients) != len(tensors):
         raise RuntimeError(
@@ -176,7 +178,9 @@ def _root(place: int, tensor: Any, gradient: Any, create_graph: bool) -> tuple[N
         start = np.ones(array.shape, array.dtype)
         return node, wrap(start) if create_graph else start
     if not isinstance(gradient, Tensor):
-        raise TypeError(f"gradients can be either Tensors or None, but got {type(gradient).__name__}")
+        raise TypeError(
+            f"gradients can be either Tensors or None, but got {type(gradient).__name__}"
+        )
     if gradient._array.shape != array.shape:
         raise RuntimeError(
             f"Mismatch in shape: grad_output[{place}] has a shape of "
@@ -196,6 +200,7 @@ def _backward_method(
     """Add the gradients of this tensor to the ``.grad`` of the leaves it was computed from.
 
     Args:
+        self: what to differentiate.
         gradient: the gradient to start from, of this tensor's shape; None means 1 and needs a
             tensor of one element.
         retain_graph: keep what was saved for another walk; the default is ``create_graph``.

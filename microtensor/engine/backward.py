@@ -116,13 +116,18 @@ def run_backward(
                 continue
             if contribution.shape != parent.shape or contribution.dtype is not parent.dtype:
                 contribution = fit(contribution, parent)
+            # A gradient is linear in the incoming one: what is neither that nor a view (of it, or
+            # of a constant) is new, and nobody but this walk can hold it.
+            new = not create_graph and contribution is not gradient and contribution.base is None
+            if parent.op is None and parent.hooks is None and wanted is None:
+                # A leaf that nobody watches need not wait for its other contributions.
+                parent.accumulate(contribution, new, create_graph)
+                continue
             earlier = gradients.get(parent)
             if earlier is None:
                 gradients[parent] = contribution
                 heappush(heap, (-parent.number, parent))
-                # A gradient is linear in the incoming one: what is neither that nor a view (of it,
-                # or of a constant) is new, and nobody but this walk can hold it.
-                if not create_graph and contribution is not gradient and contribution.base is None:
+                if new:
                     owned.add(parent)
             elif parent in owned:
                 gradients[parent] = algebra.add_into(earlier, contribution)

@@ -21,7 +21,7 @@ class _Recording(threading.local):
 recording = _Recording()
 
 
-class set_grad_enabled:  # noqa: N801 - PyTorch's name
+class set_grad_enabled:
     """Switch the recording of gradients on or off, as a call, a context manager or a decorator.
 
     As a plain call it takes effect at once; used with ``with`` it is undone at the end.
@@ -61,7 +61,7 @@ class set_grad_enabled:  # noqa: N801 - PyTorch's name
 
 
 class _Switch:
-    """A context manager and decorator that sets the mode for a block; it may be nested and reused."""
+    """A context manager and decorator that sets the mode for a block; it may be nested."""
 
     _wanted: bool
 
@@ -90,7 +90,7 @@ class _Switch:
         return _decorate(function, self._wanted)
 
 
-class no_grad(_Switch):  # noqa: N801 - PyTorch's name
+class no_grad(_Switch):
     """Do not record what happens inside: a context manager and a decorator.
 
     Example:
@@ -105,7 +105,7 @@ class no_grad(_Switch):  # noqa: N801 - PyTorch's name
     _wanted = False
 
 
-class enable_grad(_Switch):  # noqa: N801 - PyTorch's name
+class enable_grad(_Switch):
     """Record again inside a block where recording was off: a context manager and a decorator.
 
     Example:

@@ -80,7 +80,7 @@ class Node:
         return tuple((parent, 0) for parent in self.parents)
 
     def accumulate(self, gradient: Any, owned: bool, create_graph: bool) -> None:
-        """Take the whole gradient of a leaf. Only leaves, which a higher floor defines, have one."""
+        """Take a gradient, at a leaf. Only leaves, which a higher floor defines, keep one."""
         raise TypeError(f"{self.name()} is not a leaf")
 
     def __repr__(self) -> str:

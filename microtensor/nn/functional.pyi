@@ -107,10 +107,10 @@ def cos(input: Tensor) -> Tensor:
 def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: None = None, ignore_index: _int = -100, reduce: None = None, reduction: str = 'mean', label_smoothing: _float = 0.0) -> Tensor:
     """Softmax cross-entropy between logits and class labels, or class probabilities."""
 
-def div(input: Tensor, other: Tensor | _float, *, rounding_mode: str | None = None) -> Tensor:
+def div(input: Tensor, other: Tensor | _float, *, rounding_mode: str | None = None) -> Any:
     """Divide element by element."""
 
-def divide(input: Tensor, other: Tensor | _float, *, rounding_mode: str | None = None) -> Tensor:
+def divide(input: Tensor, other: Tensor | _float, *, rounding_mode: str | None = None) -> Any:
     """Divide element by element."""
 
 def dropout(input: Tensor, p: _float = 0.5, training: _bool = True, inplace: _bool = False, generator: Generator | None = None) -> Tensor:
@@ -365,7 +365,7 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: _bool = False) -> Ten
 def transpose(input: Tensor, dim0: _int, dim1: _int) -> Tensor:
     """Swap two dimensions."""
 
-def true_divide(input: Tensor, other: Tensor | _float, *, rounding_mode: str | None = None) -> Tensor:
+def true_divide(input: Tensor, other: Tensor | _float, *, rounding_mode: str | None = None) -> Any:
     """Divide element by element."""
 
 def unbind(input: Tensor, dim: _int = 0) -> Any:

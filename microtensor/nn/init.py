@@ -85,7 +85,9 @@ def uniform_(
     _require_floating("uniform_", tensor)
     if not a <= b:
         raise ValueError(f"uniform_: a must not be greater than b, got a={a}, b={b}")
-    values = random.uniform(tensor._array.shape, tensor._array.dtype, generator)
+    dtype = tensor._array.dtype
+    # Numbers are drawn in float32 or float64; float16 is rounded from the former.
+    values = random.uniform(tensor._array.shape, np.promote_types(dtype, np.float32), generator)
     values *= b - a
     values += a
     return _write(tensor, values)

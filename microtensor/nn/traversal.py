@@ -85,7 +85,7 @@ class Traversal:
             module = getattr(module, name)
             if not isinstance(module, Traversal):
                 raise AttributeError(f"`{name}` is not an nn.Module")
-        return module  # type: ignore[no-any-return]
+        return module
 
     def apply(self, fn: Callable[[Module], Any]) -> Self:
         """Call ``fn(module)`` on every descendant, then on this module, and return it."""
@@ -95,6 +95,29 @@ class Traversal:
         return self
 
     # ---- parameters and buffers ---------------------------------------------------------------
+
+    def _tensors(self, kind: str, recurse: bool) -> list[Any]:
+        """Return the registered tensors of one kind, each once, in the order of their names.
+
+        It is what :meth:`_named_tensors` yields, without the cost of making up names.
+        """
+        found: dict[int, Any] = {}
+        seen = set()
+        waiting: list[Any] = [self]
+        while waiting:
+            module = waiting.pop()
+            if module in seen:
+                continue
+            seen.add(module)
+            values = module.__dict__
+            for name in getattr(module, kind):
+                tensor = values[name]
+                if tensor is not None:
+                    found.setdefault(id(tensor), tensor)
+            children = module._module_names
+            if children and recurse:
+                waiting += [values[name] for name in reversed(children) if values[name] is not None]
+        return list(found.values())
 
     def _named_tensors(
         self, kind: str, prefix: str, recurse: bool, remove_duplicate: bool
@@ -133,8 +156,7 @@ class Traversal:
         Args:
             recurse: whether to include those of the modules below.
         """
-        for _, parameter in self.named_parameters(recurse=recurse):
-            yield parameter
+        return iter(self._tensors("_parameter_names", recurse))
 
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
@@ -148,8 +170,7 @@ class Traversal:
         Args:
             recurse: whether to include those of the modules below.
         """
-        for _, buffer in self.named_buffers(recurse=recurse):
-            yield buffer
+        return iter(self._tensors("_buffer_names", recurse))
 
     def get_parameter(self, target: str) -> Parameter:
         """Return the parameter of the full name `target`.
@@ -209,7 +230,7 @@ class Traversal:
         Args:
             set_to_none: drop them; False fills them with zeros instead.
         """
-        for parameter in self.parameters():
+        for parameter in self._tensors("_parameter_names", True):
             gradient = parameter.grad
             if gradient is None:
                 continue
@@ -260,7 +281,7 @@ class Traversal:
 
     def _convert(self, wanted: dtypes.dtype) -> Self:
         with no_grad():
-            for _, parameter in self._named_tensors("_parameter_names", "", True, True):
+            for parameter in self._tensors("_parameter_names", True):
                 if parameter.is_floating_point():
                     gradient = parameter.grad
                     parameter.data = parameter.data.to(wanted)

@@ -270,9 +270,7 @@ gelu_exact: Any = activation(
     "gelu",
     saves="x",
     # φ(x)·(2 - x²)
-    slope=lambda x: mul(
-        mul(exp(mul(square(x), -0.5)), _INVERSE_ROOT_TWO_PI), sub(2.0, square(x))
-    ),
+    slope=lambda x: mul(mul(exp(mul(square(x), -0.5)), _INVERSE_ROOT_TWO_PI), sub(2.0, square(x))),
     namespaces=(),
     summary="Gaussian error linear unit, exact.",
     formula="x·Φ(x), Φ the normal distribution function",
@@ -397,7 +395,10 @@ softmax_backward: Any = declare(
 
 _ROWS = "input: Tensor, dim: int, dtype: Any = None"
 _ROW_SAMPLES = samples.given(
-    (((3, 4),), {"dim": -1}), (((2, 3, 4),), {"dim": 1}), (((),), {"dim": 0}), (((2, 0),), {"dim": 1})
+    (((3, 4),), {"dim": -1}),
+    (((2, 3, 4),), {"dim": 1}),
+    (((),), {"dim": 0}),
+    (((2, 0),), {"dim": 1}),
 )
 
 softmax: Any = declare(
@@ -420,9 +421,7 @@ log_softmax_backward: Any = declare(
     _rows_backward_forward(kernels.log_softmax_backward),
     rules={
         "grad": lambda g, output, dim: sub(g, _row_sum(mul(g, exp(output)), dim)),
-        "output": lambda g, grad, output, dim: neg(
-            mul(mul(g, exp(output)), _row_sum(grad, dim))
-        ),
+        "output": lambda g, grad, output, dim: neg(mul(mul(g, exp(output)), _row_sum(grad, dim))),
     },
     summary="Give the gradient of log_softmax from its output: g - exp(y)·Σ g.",
     namespaces=(),
@@ -468,7 +467,9 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
 
 def _stacklevel_variant(function: Any, name: str) -> None:
-    def variant(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
+    def variant(
+        input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+    ) -> Any:
         if dim is None:
             raise TypeError(f"{name}(): dim must be given: PyTorch's implicit choice is deprecated")
         return function(input, dim, dtype)

@@ -19,9 +19,7 @@ def _run_hooks(node: Node, gradient: Tensor) -> Tensor:
         result = hook(gradient)
         if result is not None:
             if not isinstance(result, Tensor):
-                raise TypeError(
-                    f"a hook must return a Tensor or None, not {type(result).__name__}"
-                )
+                raise TypeError(f"a hook must return a Tensor or None, not {type(result).__name__}")
             if result._array.shape != node.shape:
                 raise RuntimeError(
                     f"hook has changed the size of the value: {list(result._array.shape)} for a "
@@ -37,18 +35,22 @@ class ArrayAlgebra:
     create_graph = False
 
     def lift(self, node: Node) -> tuple[Any, ...]:
+        """Give the saved values as the rules of this walk see them."""
         return node.saved or ()
 
     def add(self, a: Any, b: Any) -> Any:
+        """Give a + b as something new."""
         out = empty(a.shape, a.dtype)
         kernels.add(a, b, out)
         return out
 
     def add_into(self, a: Any, b: Any) -> Any:
+        """Give a + b, in a's memory."""
         kernels.add(a, b, a)
         return a
 
     def fit(self, gradient: Any, node: Node) -> Any:
+        """Undo broadcasting and casting."""
         if gradient.shape != node.shape:
             gradient = sum_to(gradient, node.shape)
         if gradient.dtype != node.dtype:
@@ -56,6 +58,7 @@ class ArrayAlgebra:
         return gradient
 
     def run_hooks(self, node: Node, gradient: Any) -> Any:
+        """Call the node's hooks with a tensor."""
         return self.fit(_run_hooks(node, wrap(gradient))._array, node)
 
 
@@ -65,6 +68,7 @@ class TensorAlgebra:
     create_graph = True
 
     def lift(self, node: Node) -> tuple[Any, ...]:
+        """Give the saved values as the rules of this walk see them."""
         lifted = []
         for value, role in zip(node.saved or (), node.op.saved_roles, strict=True):
             if role is not None and isinstance(value, np.ndarray):
@@ -73,11 +77,13 @@ class TensorAlgebra:
         return tuple(lifted)
 
     def add(self, a: Any, b: Any) -> Any:
+        """Give a + b as something new."""
         return add(a, b)
 
     add_into = add
 
     def fit(self, gradient: Any, node: Node) -> Any:
+        """Undo broadcasting and casting."""
         if gradient._array.shape != node.shape:
             gradient = sum_to(gradient, node.shape)
         if gradient._array.dtype != node.dtype:
@@ -85,6 +91,7 @@ class TensorAlgebra:
         return gradient
 
     def run_hooks(self, node: Node, gradient: Any) -> Any:
+        """Call the node's hooks with a tensor."""
         return self.fit(_run_hooks(node, gradient), node)
 
 

@@ -41,9 +41,7 @@ def _integral(forward: Any, name: str) -> Any:
 
     def checked(a: Any, b: Any) -> Array:
         if getattr(a, "dtype", None) == _BOOL and getattr(b, "dtype", None) == _BOOL:
-            raise RuntimeError(
-                f"{name}: bool tensors cannot be subtracted; use logical_xor, or ^"
-            )
+            raise RuntimeError(f"{name}: bool tensors cannot be subtracted; use logical_xor, or ^")
         result: Array = forward(a, b)
         return result
 
@@ -445,7 +443,9 @@ minimum = _extremum("minimum", kernels.minimum, lambda a, b: lt(a, b), "smaller"
 
 def _where_forward(condition: Array, a: Any, b: Any) -> Array:
     if condition.dtype != _BOOL:
-        raise RuntimeError(f"where: the condition must be a bool tensor, not {condition.dtype.name}")
+        raise RuntimeError(
+            f"where: the condition must be a bool tensor, not {condition.dtype.name}"
+        )
     if not isinstance(a, np.ndarray) and not isinstance(b, np.ndarray):
         a = np.array(a, np.float32)
     a, b = operands(a, b)

@@ -6,7 +6,7 @@ form that rules call (arrays and tensors alike), the Tensor method, the type stu
 and the generic tests.
 
 The functions are generated as Python source, per op, because the small networks this engine is for
-spend their time in exactly these lines: no generic ``*args`` on the way from the user to the kernel.
+spend their time in exactly these lines: no generic ``*args`` from the user to the kernel.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from microtensor.engine import Node, recording
+from microtensor.engine.node import next_number
 from microtensor.ops.promotion import number_array
 from microtensor.tensor import Tensor, node_of, wrap
 
@@ -35,7 +36,7 @@ class Op:
         name: of the function, in PyTorch's words.
         signature: its parameters, typed: those annotated ``Tensor`` are its inputs, ``Tensor |
             float`` an input that may be a number, ``Tensor | None`` one that may be missing.
-        forward: arrays and plain arguments in, the output array out; followed by the extras, if any.
+        forward: arrays and plain arguments in, the output array out, followed by any extras.
         rules: for an input's name, its gradient. A rule's parameters are what it is given, and
             thereby what is saved: ``g`` the incoming gradient, ``x`` the first input, any input or
             argument by name, ``y`` the output, ``<input>_shape``, an extra. Rules call ops only.
@@ -47,7 +48,7 @@ class Op:
         inplace: whether there is a method ``<name>_`` that writes into the tensor.
         inplace_argument: whether the function takes PyTorch's ``inplace=False``.
         formula, derivative, kinks, range, ulp, reference: what the documentation and tests read.
-        samples: draws inputs for the generic tests: ``samples(rng)`` gives (inputs, arguments) pairs.
+        samples: draws inputs for the generic tests: ``samples(rng)`` gives (inputs, arguments).
     """
 
     name: str
@@ -68,9 +69,9 @@ class Op:
     range: str = ""
     ulp: float | None = None
     reference: str = ""
-    samples: Callable[[np.random.Generator], list[tuple[tuple[Any, ...], dict[str, Any]]]] | None = (
-        None
-    )
+    samples: (
+        Callable[[np.random.Generator], list[tuple[tuple[Any, ...], dict[str, Any]]]] | None
+    ) = None
 
     # Derived from the above when declared:
     inputs: tuple[str, ...] = ()
@@ -96,6 +97,8 @@ signatures: dict[Callable[..., Any], str] = {}
 
 @dataclass(slots=True)
 class Parameter:
+    """One parameter of a declared signature."""
+
     name: str
     annotation: str
     default: str | None
@@ -103,14 +106,17 @@ class Parameter:
 
     @property
     def is_input(self) -> bool:
+        """Whether it is a tensor."""
         return self.annotation.split(" | ")[0] == "Tensor"
 
     @property
     def may_be_number(self) -> bool:
+        """Whether a number may stand for it."""
         return self.is_input and "float" in self.annotation
 
     @property
     def may_be_missing(self) -> bool:
+        """Whether it may be None."""
         return self.is_input and "None" in self.annotation
 
 
@@ -120,7 +126,9 @@ def parse_signature(signature: str) -> list[Parameter]:
     plain = arguments.posonlyargs + arguments.args
     defaults = [None] * (len(plain) - len(arguments.defaults)) + list(arguments.defaults)
     pairs = [(a, d, False) for a, d in zip(plain, defaults, strict=True)]
-    pairs += [(a, d, True) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)]
+    pairs += [
+        (a, d, True) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    ]
     return [
         Parameter(
             a.arg,
@@ -300,6 +308,7 @@ def _make_public(op: Op, parameters: list[Parameter]) -> Callable[..., Any]:
         "_Tensor": Tensor,
         "_new": object.__new__,
         "_Node": Node,
+        "_next_number": next_number,
         "_recording": recording,
         "_node_of": node_of,
         "_forward": op.forward,
@@ -402,11 +411,20 @@ def _recording_source(op: Op, inputs: list[Parameter]) -> list[str]:
         values.append(f"{name}._array if {condition} else None")
         lines.append(f"{pad}c_{name} = {name}._cell if {condition} else _unchanging")
         cells.append(f"c_{name}")
-    stamp = " + ".join(f"{c}[0]" for c in cells) or "0"
-    lines.append(
-        f"{pad}t._node = _Node(_op, {_tuple(nodes)}, {_tuple(values)}, {_tuple(cells)}, {stamp}, "
-        "y.shape, y.dtype)"
-    )
+    # Node's own __init__, written out: the call would be a tenth of what recording costs.
+    fields = {
+        "op": "_op",
+        "parents": _tuple(nodes),
+        "saved": _tuple(values),
+        "cells": _tuple(cells),
+        "stamp": " + ".join(f"{c}[0]" for c in cells) or "0",
+        "shape": "y.shape",
+        "dtype": "y.dtype",
+        "hooks": "None",
+        "number": "_next_number()",
+    }
+    lines.append(f"{pad}n = t._node = _new(_Node)")
+    lines += [f"{pad}n.{name} = {value}" for name, value in fields.items()]
     if op.view:
         lines.append("        " + _view_source(op, parse_signature(op.signature)))
     lines.append(f"{pad}return t")
@@ -512,5 +530,3 @@ def documentation(op: Op) -> str:
     if op.reference:
         parts.append(f"Reference: {op.reference}")
     return "\n\n".join(p if p.startswith("    ") else textwrap.fill(p, 96) for p in parts)
-
-

@@ -48,8 +48,7 @@ def _plain_part(part: Any) -> Any:
     if isinstance(part, np.ndarray):
         if part.dtype.kind not in "iub":
             raise IndexError(
-                "tensors used as indices must be integer or bool tensors, not "
-                f"{part.dtype.name}"
+                f"tensors used as indices must be integer or bool tensors, not {part.dtype.name}"
             )
         return int(part) if part.ndim == 0 and part.dtype.kind != "b" else part
     if part is None or part is Ellipsis or isinstance(part, int | np.integer | bool):

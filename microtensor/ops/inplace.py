@@ -216,9 +216,11 @@ def _setitem(input: Tensor, index: Any, value: Any) -> None:
     if isinstance(value, Tensor):
         _check_castable("index_put_", value._array.dtype, own)
     else:
-        value = wrap(to_array(value) if isinstance(value, list | tuple | np.ndarray) else np.asarray(
-            value if own.kind == "f" else number_array(value, own), own
-        ))
+        value = wrap(
+            to_array(value)
+            if isinstance(value, list | tuple | np.ndarray)
+            else np.asarray(value if own.kind == "f" else number_array(value, own), own)
+        )
     try:
         target_shape = input._array[index].shape
     except IndexError as error:
@@ -238,9 +240,7 @@ def _setitem(input: Tensor, index: Any, value: Any) -> None:
     if recording.enabled and (before is not None or part is not None) and own.kind == "f":
         if part is not None and source is not value._array:
             part = value.reshape(source.shape)._node
-        result._node = Node(
-            _index_put, (before, part), (index,), (), 0, input._array.shape, own
-        )
+        result._node = Node(_index_put, (before, part), (index,), (), 0, input._array.shape, own)
 
     def perform(out: Any) -> None:
         out[index] = source if not np.may_share_memory(out, source) else source.copy()

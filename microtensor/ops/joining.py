@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -77,9 +78,9 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
         rest = array.shape[:dim] + array.shape[dim + 1 :]
         if array.ndim != first.ndim or rest != first.shape[:dim] + first.shape[dim + 1 :]:
             raise RuntimeError(
-                f"cat: sizes of tensors must match except in dimension {dim}. Expected a shape like "
-                f"{list(first.shape)} but got {list(array.shape)} for tensor number {place} in the "
-                "list."
+                f"cat: sizes of tensors must match except in dimension {dim}. Expected a shape "
+                f"like {list(first.shape)} but got {list(array.shape)} for tensor number {place} in "
+                "the list."
             )
         lengths.append(array.shape[dim])
     bounds = [0, *np.cumsum(lengths).tolist()]
@@ -149,7 +150,9 @@ def unbind(input: Any, dim: int = 0) -> Any:
     return tuple(index_view(input, (*lead, i)) for i in range(input._array.shape[dim]))
 
 
-@publish("tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0", method="split")
+@publish(
+    "tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0", method="split"
+)
 def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> Any:
     """Cut along a dimension into pieces of a size, or of several sizes; a tuple of views.
 
@@ -176,7 +179,7 @@ def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> Any:
             f"dimension {dim}), but got {list(sizes)}"
         )
     bounds = [0, *np.cumsum(sizes).tolist()]
-    return tuple(_part(tensor, dim, a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True))
+    return tuple(_part(tensor, dim, a, b) for a, b in pairwise(bounds))
 
 
 @publish("input: Tensor, chunks: int, dim: int = 0", method="chunk")

@@ -19,8 +19,9 @@ def _same_dtype(op: str, first: str, a: Array, second: str, b: Array) -> None:
     cure = ".double()" if "float64" in (a.dtype.name, b.dtype.name) else ".float()"
     other = ".float()" if cure == ".double()" else ".double()"
     raise RuntimeError(
-        f"{op}: expected {first} and {second} to have the same dtype, but {first} is {a.dtype.name} "
-        f"and {second} is {b.dtype.name}. Convert one of them, with {other} or {cure}."
+        f"{op}: expected {first} and {second} to have the same dtype, but {first} is "
+        f"{a.dtype.name} and {second} is {b.dtype.name}. Convert one of them, with {other} or "
+        f"{cure}."
     )
 
 
@@ -120,7 +121,7 @@ def mm(input: Any, mat2: Any) -> Tensor:
     return _matmul_public(input, mat2)
 
 
-# ---- x Wᵀ + b -----------------------------------------------------------------------------------
+# ---- x Wᵀ + b ------------------------------------------------------------------------------------
 
 
 def _linear_forward(x: Array, weight: Array, bias: Array | None) -> Array:

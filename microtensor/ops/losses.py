@@ -175,32 +175,29 @@ cross_entropy_backward: Any = declare(
     namespaces=(),
 )
 
+
+def _cross_entropy_rule(
+    g: Any,
+    input: Any,
+    target: Any,
+    weight: Any,
+    log_sum: Any,
+    total: Any,
+    ignore_index: int,
+    label_smoothing: float,
+    reduction: int,
+) -> Any:
+    return cross_entropy_backward(
+        g, input, target, weight, log_sum, total, ignore_index, label_smoothing, reduction
+    )
+
+
 _cross_entropy: Any = declare(
     "cross_entropy",
     "input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, "
     "label_smoothing: float, reduction: int",
     _cross_entropy_forward,
-    rules={
-        "input": lambda g,
-        input,
-        target,
-        weight,
-        log_sum,
-        total,
-        ignore_index,
-        label_smoothing,
-        reduction: cross_entropy_backward(
-            g,
-            input,
-            target,
-            weight,
-            log_sum,
-            total,
-            ignore_index,
-            label_smoothing,
-            reduction,
-        )
-    },
+    rules={"input": _cross_entropy_rule},
     extras=("log_sum", "total"),
     summary="Softmax cross-entropy of logits (rows, classes) with labels (rows).",
     formula="-w[t]·(x[t] - ln Σ eˣ), averaged over the rows",
@@ -218,7 +215,9 @@ _LOSS = (
 
 def _refuse_legacy(op: str, size_average: Any, reduce: Any) -> None:
     if size_average is not None or reduce is not None:
-        raise ValueError(f"{op}: size_average and reduce are gone; use reduction='none', 'mean', 'sum'")
+        raise ValueError(
+            f"{op}: size_average and reduce are gone; use reduction='none', 'mean', 'sum'"
+        )
 
 
 @publish(f"{_LOSS}, label_smoothing: float = 0.0", namespaces=("nn.functional",))
@@ -243,6 +242,8 @@ def cross_entropy(
             ``ignore_index``; or probabilities of the input's shape and dtype.
         weight: a weight per class, of shape (C,).
         ignore_index: a label whose rows do not count.
+        size_average: what PyTorch had before ``reduction``; must stay None.
+        reduce: likewise.
         reduction: "none", "mean" or "sum".
         label_smoothing: the share of each label spread evenly over all classes, in [0, 1].
 
@@ -283,12 +284,11 @@ def cross_entropy(
     code = reduction_code(reduction)
     if x.dtype.kind != "f":
         raise RuntimeError(
-            f"cross_entropy: input must be floating point, not {x.dtype.name}; convert with .float()"
+            f"cross_entropy: input must be floating point, not {x.dtype.name}; convert with "
+            ".float()"
         )
     if not 0.0 <= label_smoothing <= 1.0:
-        raise RuntimeError(
-            f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}"
-        )
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     if x.ndim == 0:
         raise RuntimeError("cross_entropy: input must have at least one dimension, the classes")
     classes = x.shape[0 if x.ndim == 1 else 1]
@@ -311,8 +311,8 @@ def _check_labels(op: str, input: Tensor, target: Tensor) -> None:
     x, labels = input._array, target._array
     if labels.dtype is not _INT64 and labels.dtype != _INT64:
         raise RuntimeError(
-            f"{op}: expected class labels of dtype int64, but target is {labels.dtype.name}; convert "
-            "with .long()"
+            f"{op}: expected class labels of dtype int64, but target is {labels.dtype.name}; "
+            "convert with .long()"
         )
     wanted = x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
     if labels.shape != wanted:
@@ -384,6 +384,8 @@ def nll_loss(
         target: int64 labels of shape (), (N,) or (N, d1, ...).
         weight: a weight per class, of shape (C,).
         ignore_index: a label whose rows do not count.
+        size_average: what PyTorch had before ``reduction``; must stay None.
+        reduce: likewise.
         reduction: "none", "mean" or "sum".
 
     Raises:
@@ -408,7 +410,8 @@ def nll_loss(
     bad = np.flatnonzero(counted & ((labels < 0) | (labels >= classes)))
     if bad.size:
         raise IndexError(
-            f"nll_loss: target {labels[bad[0]]} at row {bad[0]} is out of range for {classes} classes"
+            f"nll_loss: target {labels[bad[0]]} at row {bad[0]} is out of range for {classes} "
+            "classes"
         )
     safe = np.where(counted, labels, 0)
     picked = rows[wrap(np.arange(len(labels))), wrap(safe)]
@@ -448,6 +451,8 @@ def mse_loss(
     Args:
         input: predictions.
         target: what they should be, of the same shape.
+        size_average: what PyTorch had before ``reduction``; must stay None.
+        reduce: likewise.
         reduction: "none", "mean" or "sum".
         weight: a weight per element, or None.
 
@@ -494,6 +499,8 @@ def binary_cross_entropy_with_logits(
         input: logits.
         target: probabilities of the same shape and dtype.
         weight: a weight per element, or None.
+        size_average: what PyTorch had before ``reduction``; must stay None.
+        reduce: likewise.
         reduction: "none", "mean" or "sum".
         pos_weight: a weight of the positive class, or None.
 
@@ -531,7 +538,9 @@ def binary_cross_entropy_with_logits(
 
 def _dropout_forward(x: Array, p: float, state: Array) -> tuple[Array, Array]:
     if x.dtype.kind != "f":
-        raise RuntimeError(f"dropout: not defined for {x.dtype.name} tensors; convert with .float()")
+        raise RuntimeError(
+            f"dropout: not defined for {x.dtype.name} tensors; convert with .float()"
+        )
     mask = empty(x.shape, x.dtype)
     out = empty(x.shape, x.dtype)
     kernels.dropout(x, p, state, mask, out)

@@ -163,13 +163,13 @@ class TensorMethods:
     def cos_(self) -> Tensor:
         """Do :func:`cos` in place: write the result into this tensor, and give it."""
 
-    def div(self, other: Tensor | _float, *, rounding_mode: str | None = None) -> Tensor:
+    def div(self, other: Tensor | _float, *, rounding_mode: str | None = None) -> Any:
         """Divide element by element."""
 
     def div_(self, other: Tensor | _float) -> Tensor:
         """Do :func:`div` in place: write the result into this tensor, and give it."""
 
-    def divide(self, other: Tensor | _float, *, rounding_mode: str | None = None) -> Tensor:
+    def divide(self, other: Tensor | _float, *, rounding_mode: str | None = None) -> Any:
         """Divide element by element."""
 
     def double(self) -> Tensor:
@@ -403,7 +403,7 @@ class TensorMethods:
     def transpose(self, dim0: _int, dim1: _int) -> Tensor:
         """Swap two dimensions."""
 
-    def true_divide(self, other: Tensor | _float, *, rounding_mode: str | None = None) -> Tensor:
+    def true_divide(self, other: Tensor | _float, *, rounding_mode: str | None = None) -> Any:
         """Divide element by element."""
 
     def type_as(self, other: Tensor) -> Tensor:

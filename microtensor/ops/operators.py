@@ -145,7 +145,9 @@ for _name, _dtype in {
     _conversion(_name, _dtype)
 
 
-@publish("input: Tensor, *args: Any, dtype: Any = None, copy: bool = False", namespaces=(), method="to")
+@publish(
+    "input: Tensor, *args: Any, dtype: Any = None, copy: bool = False", namespaces=(), method="to"
+)
 def to(input: Tensor, *args: Any, dtype: Any = None, copy: bool = False) -> Tensor:
     """Convert to a dtype, or to another tensor's; "cpu" is the only device there is.
 
@@ -162,7 +164,13 @@ def to(input: Tensor, *args: Any, dtype: Any = None, copy: bool = False) -> Tens
     for given in args:
         if isinstance(given, Tensor):
             dtype = given.dtype
-        elif isinstance(given, str) and given.split(":")[0] in ("cpu", "cuda", "mps", "xpu", "meta"):
+        elif isinstance(given, str) and given.split(":")[0] in (
+            "cpu",
+            "cuda",
+            "mps",
+            "xpu",
+            "meta",
+        ):
             if given.split(":")[0] != "cpu":
                 raise RuntimeError(f"to(): there is no device {given!r}; microtensor runs on 'cpu'")
         else:

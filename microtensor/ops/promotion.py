@@ -1,8 +1,8 @@
 """Which dtype comes out when dtypes meet: PyTorch's rules, which are not NumPy's.
 
-Dtypes have a category: bool < integer < floating point. Tensors with dimensions decide; a 0-d tensor or
-a Python number only has a say if its category is higher. Integers meeting floats take the float's
-dtype (NumPy would widen to float64), and among dtypes of one category the wider wins.
+Dtypes have a category: bool < integer < floating point. Tensors with dimensions decide; a 0-d
+tensor or a Python number only has a say if its category is higher. Integers meeting floats take the
+float's dtype (NumPy would widen to float64), and among dtypes of one category the wider wins.
 """
 
 from __future__ import annotations

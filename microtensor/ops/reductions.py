@@ -64,8 +64,8 @@ def _mean_forward(x: Array, dim: Any, keepdim: bool, dtype: Any) -> Array:
         x = x.astype(dtypes.as_numpy_dtype(dtype), copy=False)
     if x.dtype.kind != "f":
         raise RuntimeError(
-            "mean(): could not infer output dtype. Input dtype must be a floating point dtype. Got: "
-            f"{x.dtype.name}. Convert it first, with .float()."
+            "mean(): could not infer output dtype. Input dtype must be a floating point dtype. "
+            f"Got: {x.dtype.name}. Convert it first, with .float()."
         )
     dims = dims_of(dim, x.ndim, "mean")
     out = empty(kept_shape(x.shape, dims), x.dtype)
@@ -207,11 +207,11 @@ def _extreme_along(input: Tensor, dim: int, keepdim: bool, index_of: Any, kind: 
     return kind(values.squeeze(dim), index.squeeze(dim))
 
 
-class _max(namedtuple("max", ["values", "indices"])):  # noqa: PYI024, N801
+class _max(namedtuple("max", ["values", "indices"])):
     __slots__ = ()
 
 
-class _min(namedtuple("min", ["values", "indices"])):  # noqa: PYI024, N801
+class _min(namedtuple("min", ["values", "indices"])):
     __slots__ = ()
 
 
@@ -281,5 +281,3 @@ def _truth(name: str, reduction: Any, summary: str) -> Any:
 
 _truth("all", np.all, "Say whether all elements are true (nonzero), in all or over dimensions.")
 _truth("any", np.any, "Say whether any element is true (nonzero), in all or over dimensions.")
-
-

@@ -74,7 +74,9 @@ def choices() -> Samples:
     return draw
 
 
-def given(*cases: tuple[tuple[tuple[int, ...], ...], dict[str, Any]], positive: bool = False) -> Samples:
+def given(
+    *cases: tuple[tuple[tuple[int, ...], ...], dict[str, Any]], positive: bool = False
+) -> Samples:
     """Samples of stated shapes and arguments."""
 
     def draw(rng: np.random.Generator) -> list[Sample]:

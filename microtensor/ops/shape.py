@@ -339,7 +339,9 @@ def ravel(input: Any) -> Tensor:
     return flatten(input)
 
 
-@publish("input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]", method="movedim")
+@publish(
+    "input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]", method="movedim"
+)
 def movedim(input: Any, source: Any, destination: Any) -> Tensor:
     """Move dimensions to new places; the others keep their order.
 
@@ -352,7 +354,9 @@ def movedim(input: Any, source: Any, destination: Any) -> Tensor:
         refuse("movedim", "input", input)
     ndim = input._array.ndim
     places = np.moveaxis(np.empty((0,) * ndim), source, destination).ndim  # checks both
-    sources = [checked_dim(s, ndim) for s in (source if isinstance(source, tuple | list) else [source])]
+    sources = [
+        checked_dim(s, ndim) for s in (source if isinstance(source, tuple | list) else [source])
+    ]
     targets = [
         checked_dim(d, ndim)
         for d in (destination if isinstance(destination, tuple | list) else [destination])

@@ -17,9 +17,9 @@ class Adam(Optimizer):
         s ← β₂·s + (1 - β₂)·g²
         w ← w - lr · m/(1 - β₁ᵗ) / (√(s/(1 - β₂ᵗ)) + ε)
 
-    With ``amsgrad`` the largest s so far takes the place of s in the last line (PyTorch corrects it for
-    its start, the paper does not); with ``decoupled_weight_decay`` it is AdamW. The first step is
-    lr·sign(g), up to ε.
+    With ``amsgrad`` the largest s so far takes the place of s in the last line (PyTorch corrects it
+    for its start, the paper does not); with ``decoupled_weight_decay`` it is AdamW. The first step
+    is lr·sign(g), up to ε.
 
     Args:
         params: tensors, or dicts of "params" and options.

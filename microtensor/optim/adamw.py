@@ -8,11 +8,11 @@ from microtensor.optim.adam import Adam
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay: w ← w - lr·λ·w, then Adam's step on the plain gradient.
+    """Adam with decoupled weight decay: w ← w - lr·λ·w, then Adam's step, λ not in its gradient.
 
     In Adam the decay goes through the division by √s, which shrinks weights with large gradients
-    less; here all shrink alike. As in PyTorch the decay is multiplied with the learning rate; the paper
-    multiplies it with the schedule's factor alone.
+    less; here all shrink alike. As in PyTorch the decay is multiplied with the learning rate;
+    the paper multiplies it with the schedule's factor alone.
 
     Args:
         params: tensors, or dicts of "params" and options.

@@ -12,7 +12,7 @@ import numpy as np
 
 from microtensor import kernels
 from microtensor.engine import enable_grad
-from microtensor.tensor import Leaf, Tensor, wrap
+from microtensor.tensor import Tensor, wrap
 
 _INVALID = "Invalid {name}: {value} (legal: {legal})"
 
@@ -91,7 +91,9 @@ class Optimizer:
         if isinstance(params, Tensor):
             params = [params]
         if isinstance(params, set):
-            raise TypeError("optimizer parameters need to be organized in ordered collections, not in sets")
+            raise TypeError(
+                "optimizer parameters need to be organized in ordered collections, not in sets"
+            )
         if not isinstance(params, Iterable):
             raise TypeError("param_group must have 'params', an iterable of Tensors")
         named = [p if isinstance(p, tuple) else (None, p) for p in params]
@@ -213,8 +215,8 @@ class Optimizer:
         saved_groups = state_dict["param_groups"]
         if len(saved_groups) != len(self.param_groups):
             raise ValueError(
-                f"loaded state dict has a different number of parameter groups: {len(saved_groups)} "
-                f"for {len(self.param_groups)}"
+                "loaded state dict has a different number of parameter groups: "
+                f"{len(saved_groups)} for {len(self.param_groups)}"
             )
         numbered: dict[Any, Tensor] = {}
         for mine, theirs in zip(self.param_groups, saved_groups, strict=True):
@@ -261,7 +263,9 @@ class Optimizer:
         lines = [f"{type(self).__name__} ("]
         for place, group in enumerate(self.param_groups):
             lines.append(f"Parameter Group {place}")
-            lines += [f"    {k}: {group[k]}" for k in sorted(group) if k not in ("params", "param_names")]
+            lines += [
+                f"    {k}: {group[k]}" for k in sorted(group) if k not in ("params", "param_names")
+            ]
         return "\n".join([*lines, ")"])
 
 
@@ -375,9 +379,7 @@ class _Call:
     def run(self, rule: str, plan: _GroupPlan, gradients: list[Any]) -> None:
         self.parameters.update([p._array for p in self.parameters_of])
         self.gradients.update(gradients)
-        kernels.step(
-            rule, self.parameters, self.gradients, self.states, self.steps, plan.hyper
-        )
+        kernels.step(rule, self.parameters, self.gradients, self.states, self.steps, plan.hyper)
 
 
 def require(name: str, value: Any, legal: str, condition: bool) -> None:
@@ -390,7 +392,10 @@ def check_rate(group: dict[str, Any]) -> None:
     """Check the options nearly every rule has."""
     require("learning rate", group["lr"], "lr >= 0", float(group["lr"]) >= 0.0)
     require(
-        "weight_decay value", group["weight_decay"], "weight_decay >= 0", group["weight_decay"] >= 0.0
+        "weight_decay value",
+        group["weight_decay"],
+        "weight_decay >= 0",
+        group["weight_decay"] >= 0.0,
     )
     if group.get("differentiable"):
         raise ValueError(
