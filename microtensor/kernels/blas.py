@@ -10,12 +10,13 @@ import ctypes
 from typing import Any
 
 import numpy as np
-import numpy._core._multiarray_umath as numpy_core
+import numpy._core._multiarray_umath as numpy_core  # type: ignore[import-not-found]
 
 # gemm's name for a precision, whether its integers have 64 bits, and what other names are made of.
 _FLAVOURS = (
     ("scipy_cblas_{}gemm64_", True, "scipy_openblas_{}64_"),
     ("cblas_{}gemm64_", True, "openblas_{}64_"),
+    ("scipy_cblas_{}gemm", False, "scipy_openblas_{}"),
     ("cblas_{}gemm", False, "openblas_{}"),
 )
 

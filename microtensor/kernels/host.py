@@ -27,7 +27,7 @@ def _quiet(function: Callable[..., None]) -> Callable[..., None]:
 def _binary(ufunc: Any) -> Callable[[Array, Array, Array], None]:
     def kernel(a: Array, b: Array, out: Array) -> None:
         with np.errstate(all="ignore"):
-            ufunc(a, b, out)
+            ufunc(a, b, out=out)
 
     kernel.__name__ = ufunc.__name__
     return kernel
@@ -94,10 +94,10 @@ def where(condition: Array, a: Array, b: Array, out: Array) -> None:
 def clamp(x: Array, low: Any, high: Any, out: Array) -> None:
     """Out = x held between low and high, either of which may be None; NaN stays NaN."""
     if low is not None:
-        np.maximum(x, low, out)
+        np.maximum(x, low, out=out)
         x = out
     if high is not None:
-        np.minimum(x, high, out)
+        np.minimum(x, high, out=out)
 
 
 @_quiet

@@ -1,8 +1,9 @@
 """The border between NumPy and C: what every native kernel needs.
 
-The checks that keep memory safe are divided three ways: dtypes in native byte order and sizes by the
-Python function of each kernel, contiguity and writability by ``ffi.from_buffer``, alignment and overlap
-in C, which answers with a status. Whatever C cannot take goes to the NumPy twin, which copes or raises.
+The checks that keep memory safe are divided three ways: dtypes in native byte order and sizes by
+the Python function of each kernel, contiguity and writability by ``ffi.from_buffer``, alignment
+and overlap in C, which answers with a status. Whatever C cannot take goes to the NumPy twin, which
+copes or raises.
 """
 
 from __future__ import annotations

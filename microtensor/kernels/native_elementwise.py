@@ -1,7 +1,7 @@
-"""The kernels in C that are rows of the kernel table: elementwise maps, softmax and their gradients.
+"""The kernels in C that are rows of the kernel table: elementwise maps, softmax, their gradients.
 
-Small networks are dominated by what a call costs, so each kernel is a function of its own, made from
-a template with everything it needs bound as names.
+Small networks are dominated by what a call costs, so each kernel is a function of its own, made
+from a template with everything it needs bound as names.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def {name}(g, saved, out{parameters}):
     otherwise({name}, twin_{name}, g, saved, out{parameters})
 """
 
-# With a number, or an array of one element, on either side, that side is a parameter of a unary row.
+# With a number, or an array of one element, on either side, that side is a unary row's parameter.
 _ARITHMETIC = """
 def {name}(a, b, out):
     dtype = a.dtype

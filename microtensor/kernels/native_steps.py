@@ -32,14 +32,14 @@ _SIZES = ffi.typeof("int64_t[]")
 _stamps = itertools.count(1)
 
 
-class ArrayTable:
+class ArrayTable(twin.ArrayTable):
     """A list of arrays, some of which may be None, and the table of pointers to them that C reads.
 
     The table is kept between calls and holds on to the arrays; ``update`` renews the entries that
     are other objects than before.
     """
 
-    __slots__ = ("_agreed", "_buffers", "_pointers", "_sizes", "_stamp", "arrays", "dtype", "odd")
+    __slots__ = ("_agreed", "_buffers", "_item", "_pointers", "_sizes", "_stamp", "dtype", "odd")
 
     def __init__(self, arrays: Sequence[Any]) -> None:
         self._build(arrays)
@@ -50,19 +50,34 @@ class ArrayTable:
         if len(arrays) != len(mine):
             self._build(arrays)
             return
+        dtype, item, buffers, pointers = self.dtype, self._item, self._buffers, self._pointers
         for i, array in enumerate(arrays):
-            if array is not mine[i]:
-                if array is not None and array.dtype is not self.dtype:
-                    self._build(arrays)
-                    return
+            if array is mine[i]:
+                continue
+            if array is not None and array.dtype is not dtype:
+                self._build(arrays)
+                return
+            # Where gradients are new at each step this is the way of every one: no call but C's.
+            if array is None or buffers[i] is None or array.size != len(buffers[i]):
                 self._set(i, array)
+                continue
+            try:
+                buffers[i] = pointers[i] = buffer(item, array, True)
+                mine[i] = array
+            except (ValueError, BufferError):
+                self._set(i, array)
+
+    def agree(self, dtype: Any) -> bool:
+        """Say whether C may read this table as of a dtype: it has that, or holds nothing."""
+        return self.dtype is dtype or all(held is None for held in self._buffers)
 
     def _build(self, arrays: Sequence[Any]) -> None:
         count = len(arrays)
         first = next((array for array in arrays if array is not None), None)
         dtype = FLOAT32 if first is None else canonical(first).dtype
         self.dtype = dtype if dtype in _ITEMS else None
-        self.arrays: list[Any] = [None] * count
+        self._item = _ITEMS.get(dtype)
+        self.arrays = [None] * count
         self._buffers: list[Any] = [None] * count
         self._pointers = ffi.new(_POINTERS[self.dtype or FLOAT64], count)
         self._sizes = ffi.new(_SIZES, count)
@@ -81,13 +96,11 @@ class ArrayTable:
         if array is not None:
             size = array.size
             try:
-                if (
-                    array.dtype if array.dtype is self.dtype else canonical(array).dtype
-                ) is self.dtype:
-                    pointer = buffer(_ITEMS[self.dtype], array, True)
+                if self._item is not None and canonical(array).dtype is self.dtype:
+                    pointer = buffer(self._item, array, True)
                 else:
                     self.odd.add(i)
-            except ValueError:  # not contiguous, or read-only
+            except (ValueError, BufferError):  # not contiguous, or read-only, as scalars are
                 self.odd.add(i)
         self._buffers[i] = pointer
         self._pointers[i] = NULL if pointer is None else pointer
@@ -120,7 +133,7 @@ def step(
     if (
         not (parameters.odd or states.odd or gradients.odd)
         and parameters.dtype is gradients.dtype
-        and (parameters.dtype is states.dtype or not any(states._buffers))
+        and states.agree(parameters.dtype)
         and steps.dtype is FLOAT64 is hyper.dtype
     ):
         try:

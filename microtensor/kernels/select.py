@@ -1,12 +1,13 @@
 """Which kernels run: the C extension or NumPy, and why.
 
-Environment: ``MICROTENSOR_BACKEND`` is ``auto`` (C where the extension was built), ``native`` (C, or
-importing fails) or ``numpy``; ``MICROTENSOR_ISA`` names the instruction set of the C kernels,
+Environment: ``MICROTENSOR_BACKEND`` is ``auto`` (C where the extension was built), ``native`` (C,
+or importing fails) or ``numpy``; ``MICROTENSOR_ISA`` names the instruction set of the C kernels,
 instead of the best one that the processor runs.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 from typing import Any
 
@@ -25,16 +26,16 @@ def choose() -> tuple[Any, str]:
     if wanted == "numpy":
         return None, "MICROTENSOR_BACKEND=numpy"
     try:
-        from microtensor import _native
+        # `from microtensor import _native` would blame a circular import: this runs within ours.
+        _native = importlib.import_module("microtensor._native")
     except ImportError as error:
-        missing = isinstance(error, ModuleNotFoundError)
+        missing = error.name == "microtensor._native"
         problem = "the C extension is not built" if missing else "the C extension does not load"
         reason = f"{problem} ({error})"
         if wanted == "native":
             raise ImportError(
-                f"MICROTENSOR_BACKEND=native, but {reason}. In a clone, `python build.py` builds it "
-                f"and shows what the compiler says; an installed package needs a C compiler at "
-                f"the time of `pip install`"
+                f"MICROTENSOR_BACKEND=native, but {reason}. In a clone, `python build.py` builds "
+                "it and shows what the compiler says; `pip install` needs a C compiler to build it"
             ) from error
         return None, reason
     select_isa(_native)
@@ -43,7 +44,7 @@ def choose() -> tuple[Any, str]:
 
 def instruction_sets(native: Any) -> dict[str, bool]:
     """Give the instruction sets compiled in, and whether this processor runs each."""
-    found = {}
+    found: dict[str, bool] = {}
     while (name := native.lib.mt_isa_name(len(found))) != native.ffi.NULL:
         found[native.ffi.string(name).decode()] = bool(native.lib.mt_isa_supported(name))
     return found

@@ -26,7 +26,7 @@ class Threads:
     def set_num_threads(self, threads: int) -> None:
         """Set the number of threads of the kernels and of BLAS.
 
-        Results of the kernels do not depend on it; those of matrix products may, in their last bits.
+        Results of the kernels do not depend on it; those of matrix products may, by rounding.
 
         Args:
             threads: at least 1.

@@ -1,7 +1,7 @@
 """The NumPy twins of the elementwise kernels.
 
-The formulas are written in float64, whatever the arrays' dtype, and rounded on the way out; they take
-care of tails and infinities as the C bodies do (csrc/activations.inc), by other means.
+The formulas are written in float64, whatever the arrays' dtype, and rounded on the way out; they
+take care of tails and infinities as the C bodies do (csrc/activations.inc), by other means.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ def softsign_backward(g: Array, x: Array) -> Array:
 
 # silu, gelu and gelu_tanh are x s(x) with s(x) + s(-x) = 1. With z = |x|, w = z s(-z) and
 # d = s(-z) - z s'(z), the value is -w for x < 0 and x - w otherwise, the derivative d and 1 - d.
-# e^-u is taken as the square of e^(-u/2), which is not yet subnormal where products with it are not.
+# e^-u is the square of e^(-u/2), which is not yet subnormal where products with it are not.
 
 
 def _value(x: Array, w: Array) -> Array:

@@ -42,10 +42,11 @@ def random_bits(state: Array, out: Array) -> None:
 
 def random_uniform(state: Array, out: Array) -> None:
     """Out = numbers in [0, 1), multiples of 2⁻²⁴ (float32) or 2⁻⁵³ (float64)."""
-    if out.dtype == np.float64:
+    numbers: Array
+    if out.dtype.type is np.float64:  # in either byte order
         words = _words(state, 2 * out.size).astype(np.int64)
         numbers = ((words[0::2] >> 5) * 2.0**26 + (words[1::2] >> 6)) * 2.0**-53
-    elif out.dtype == np.float32:
+    elif out.dtype.type is np.float32:
         numbers = (_words(state, out.size) >> np.uint64(8)).astype(np.float32) * np.float32(
             2.0**-24
         )

@@ -77,8 +77,9 @@ def column_sum(x: Array, out: Array) -> None:
 
 def label_error(target: Array, row: int, classes: int) -> IndexError:
     """Give the error that names a label out of range."""
+    label = int(target.reshape(-1)[row])
     return IndexError(
-        f"cross_entropy: target {int(target[row])} at row {row} is out of range for {classes} classes"
+        f"cross_entropy: target {label} at row {row} is out of range for {classes} classes"
     )
 
 
@@ -106,8 +107,8 @@ def cross_entropy(
 ) -> None:
     """Softmax cross-entropy of logits x (rows, classes) with int64 labels.
 
-    Writes log_sum = log Σ eˣ of each row, total = the sum of the counted labels' weights, and out: each
-    row's loss (reduction 0), their mean over total (1) or their sum (2).
+    Writes log_sum = log Σ eˣ of each row, total = the sum of the counted labels' weights, and out:
+    each row's loss (reduction 0), their mean over total (1) or their sum (2).
 
     Raises:
         IndexError: a label is neither ignore_index nor in [0, classes).

@@ -1,7 +1,7 @@
 """The NumPy twins of the optimizer steps, as torch.optim defines them, in place.
 
-Each rule takes one parameter's arrays, the step count (this step included) and `hyper`, whose layout
-stands with it.
+Each rule takes one parameter's arrays, the step count (this step included) and `hyper`, whose
+layout is that of its first line.
 """
 
 from __future__ import annotations
@@ -139,8 +139,8 @@ def check_step(
     """Refuse what no step can be made of, before anything is written.
 
     Raises:
-        ValueError: an unknown rule, lists or arrays whose sizes do not match, a missing state, or an
-            array that cannot be written.
+        ValueError: an unknown rule, lists or arrays whose sizes do not match, a missing state, or
+            an array that cannot be written.
     """
     if rule not in RULES:
         raise ValueError(f"step: unknown rule {rule!r}; the legal ones are {', '.join(RULES)}")
@@ -190,7 +190,7 @@ def step(
         gradients: one a parameter; those of None are passed over.
         states: those of a parameter together; None where hyper makes no use of it.
         steps: float64, each parameter's steps so far; advanced.
-        hyper: float64, the rule's hyper-parameters (the layout stands at each rule).
+        hyper: float64, the rule's hyper-parameters in the order of its first line.
 
     Raises:
         ValueError: as :func:`check_step`.
