@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from microtensor.optim.optimizer import Optimizer, check_rate, require
+from microtensor.optim.optimizer import Optimizer
+from microtensor.optim.options import check_common, number, require, require_at_least_zero
 
 
 class Adadelta(Optimizer):
@@ -72,9 +73,9 @@ class Adadelta(Optimizer):
         )
 
     def _check_group(self, group: dict[str, Any]) -> None:
-        check_rate(group)
-        require("rho value", group["rho"], "0 <= rho <= 1", 0.0 <= group["rho"] <= 1.0)
-        require("epsilon value", group["eps"], "eps >= 0", group["eps"] >= 0.0)
+        check_common(group)
+        require_at_least_zero(group, "eps")
+        require("rho value", group["rho"], "0 <= rho <= 1", 0.0 <= number(group, "rho") <= 1.0)
 
     def _hyper(self, group: dict[str, Any]) -> tuple[float, ...]:
         return (
@@ -82,5 +83,5 @@ class Adadelta(Optimizer):
             group["rho"],
             group["eps"],
             group["weight_decay"],
-            group["maximize"],
+            1.0 if group["maximize"] else 0.0,
         )

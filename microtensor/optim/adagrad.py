@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from microtensor.optim.optimizer import Optimizer, check_rate, require
+from microtensor.optim.optimizer import Optimizer
+from microtensor.optim.options import check_common, require_at_least_zero
 
 
 class Adagrad(Optimizer):
@@ -79,10 +80,15 @@ class Adagrad(Optimizer):
         )
 
     def _check_group(self, group: dict[str, Any]) -> None:
-        check_rate(group)
-        for name in ("lr_decay", "initial_accumulator_value"):
-            require(f"{name} value", group[name], f"{name} >= 0", group[name] >= 0.0)
-        require("epsilon value", group["eps"], "eps >= 0", group["eps"] >= 0.0)
+        check_common(group)
+        require_at_least_zero(group, "lr_decay", "initial_accumulator_value", "eps")
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group; as in PyTorch its state is there before the first step."""
+        super().add_param_group(param_group)
+        group = self.param_groups[-1]
+        for p in group["params"]:
+            self._begin(p, self._state_names, group)
 
     def _initial_state(self, name: str, parameter: Any, group: dict[str, Any]) -> Any:
         return np.full_like(parameter, group["initial_accumulator_value"], order="C")
@@ -93,5 +99,5 @@ class Adagrad(Optimizer):
             group["lr_decay"],
             group["weight_decay"],
             group["eps"],
-            group["maximize"],
+            1.0 if group["maximize"] else 0.0,
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from microtensor.optim.optimizer import Optimizer, check_rate, require
+from microtensor.optim.optimizer import Optimizer
+from microtensor.optim.options import check_common, number, require, require_at_least_zero
 
 
 class Adam(Optimizer):
@@ -84,11 +85,15 @@ class Adam(Optimizer):
         )
 
     def _check_group(self, group: dict[str, Any]) -> None:
-        check_rate(group)
-        require("epsilon value", group["eps"], "eps >= 0", group["eps"] >= 0.0)
-        for place, beta in enumerate(group["betas"]):
-            name = f"beta parameter at index {place}"
-            require(name, beta, "0 <= beta < 1", 0.0 <= float(beta) < 1.0)
+        check_common(group)
+        require_at_least_zero(group, "eps")
+        betas = group["betas"]
+        if not isinstance(betas, tuple | list) or len(betas) != 2:
+            raise TypeError(f"betas must be a pair of numbers, each in [0, 1), not {betas!r}")
+        for place, beta in enumerate(betas):
+            size = number({"betas": beta}, "betas")
+            words = f"beta parameter at index {place}"
+            require(words, beta, "betas in [0, 1)", 0.0 <= size < 1.0)
 
     def _used_states(self, group: dict[str, Any]) -> tuple[bool, ...]:
         return (True, True, bool(group["amsgrad"]))
@@ -101,7 +106,7 @@ class Adam(Optimizer):
             float(beta2),
             group["eps"],
             group["weight_decay"],
-            group["decoupled_weight_decay"],
-            group["amsgrad"],
-            group["maximize"],
+            1.0 if group["decoupled_weight_decay"] else 0.0,
+            1.0 if group["amsgrad"] else 0.0,
+            1.0 if group["maximize"] else 0.0,
         )

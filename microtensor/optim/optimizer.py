@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from copy import deepcopy
-from operator import is_
 from typing import Any, ClassVar
 
 import numpy as np
 
-from microtensor import kernels
 from microtensor.engine import enable_grad
+from microtensor.optim.group_plan import GroupPlan
 from microtensor.tensor import Tensor, wrap
 
-_INVALID = "Invalid {name}: {value} (legal: {legal})"
+_UNORDERED = "optimizer parameters need to be organized in ordered collections, not in sets"
 
 
 class Optimizer:
@@ -29,7 +28,8 @@ class Optimizer:
 
     Attributes:
         param_groups: dicts of "params" and options; change an option and the next step uses it.
-        state: per parameter the tensors an optimizer remembers.
+        state: per parameter the tensors an optimizer remembers; replace one and the next step uses
+            it.
     """
 
     _rule: ClassVar[str]
@@ -42,10 +42,17 @@ class Optimizer:
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, "
                 "but got a Tensor: put it into a list"
             )
+        if isinstance(params, set):
+            raise TypeError(_UNORDERED)
+        if not isinstance(params, Iterable):
+            raise TypeError(
+                f"params must be an iterable of Tensors or dicts, not {type(params).__name__}"
+            )
         self.defaults = defaults
-        self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        self._state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        self._state_seen = False
         self.param_groups: list[dict[str, Any]] = []
-        self._plans: list[_GroupPlan | None] = []
+        self._plans: list[GroupPlan | None] = []
         groups = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
@@ -71,6 +78,39 @@ class Optimizer:
         """The array a parameter's state starts from."""
         return np.zeros_like(parameter, order="C")
 
+    # ---- state ----------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> defaultdict[Tensor, dict[str, Any]]:
+        """Per parameter the tensors an optimizer remembers."""
+        # Whoever has it can replace what is in it at any time. Only from now on do steps look.
+        self._state_seen = True
+        return self._state
+
+    @state.setter
+    def state(self, value: defaultdict[Tensor, dict[str, Any]]) -> None:
+        self._state_seen = True
+        self._state = value
+
+    def _begin(self, p: Tensor, names: Iterable[str], group: dict[str, Any]) -> bool:
+        """Make what is missing of a parameter's state; say whether nothing was."""
+        complete = True
+        if self._counts_steps:
+            self._state[p].setdefault("step", wrap(np.zeros(())))
+        for name in names:
+            own = self._state[p]
+            value = own.get(name)
+            if value is None:
+                own[name] = wrap(self._initial_state(name, p._array, group))
+                complete = False
+            elif not isinstance(value, Tensor) or value._array.shape != p._array.shape:
+                raise ValueError(
+                    f"the state {name!r} of a parameter of shape {list(p._array.shape)} must be a "
+                    f"Tensor of that shape, not {type(value).__name__} "
+                    f"{list(getattr(value, 'shape', ()))}"
+                )
+        return complete
+
     # ---- groups ---------------------------------------------------------------------------------
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -91,17 +131,18 @@ class Optimizer:
         if isinstance(params, Tensor):
             params = [params]
         if isinstance(params, set):
-            raise TypeError(
-                "optimizer parameters need to be organized in ordered collections, not in sets"
-            )
+            raise TypeError(_UNORDERED)
         if not isinstance(params, Iterable):
             raise TypeError("param_group must have 'params', an iterable of Tensors")
-        named = [p if isinstance(p, tuple) else (None, p) for p in params]
-        if not named:
+        group["params"] = params = list(params)
+        if not params:
             raise ValueError("optimizer got an empty parameter list")
-        group["params"] = [p for _, p in named]
-        if any(name is not None for name, _ in named):
-            group["param_names"] = [name for name, _ in named]
+        named = [isinstance(p, tuple) and len(p) == 2 for p in params]
+        if all(named):
+            group["param_names"] = [name for name, _ in params]
+            group["params"] = [p for _, p in params]
+        elif any(named):
+            raise ValueError("all optimizer params should be with/without names: some are pairs")
         for place, p in enumerate(group["params"]):
             self._check_parameter(place, p)
         if len({id(p) for p in group["params"]}) != len(group["params"]):
@@ -150,7 +191,10 @@ class Optimizer:
                 elif p._grad is not None:
                     if p._grad._node is not None:
                         p._grad = p._grad.detach()
-                    p._grad.zero_()
+                    if p._grad._array.flags.writeable:
+                        p._grad.zero_()
+                    else:  # an expanded one, of a walk with create_graph
+                        p._grad = wrap(np.zeros(p._array.shape, p._array.dtype))
 
     # ---- the step -------------------------------------------------------------------------------
 
@@ -167,21 +211,24 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        if len(self._plans) != len(self.param_groups):
+            self._plans = [None] * len(self.param_groups)
         for place, group in enumerate(self.param_groups):
-            active, gradients = [], []
-            for p in group["params"]:
-                gradient = p._grad
-                if gradient is not None:
-                    active.append(p)
-                    gradients.append(gradient._array)
-                    p._cell[0] += 1
-            if not active:
-                continue
-            plan = self._plans[place]
+            active = group["params"]
+            try:
+                gradients = [p._grad._array for p in active]
+            except AttributeError:  # some have no gradient
+                active = [p for p in active if p._grad is not None]
+                if not active:
+                    continue
+                gradients = [p._grad._array for p in active]
             values = self._hyper(group)
+            plan = self._plans[place]
             if plan is None or not plan.fits(active, values, self, group):
                 self._check_group(group)
-                plan = self._plans[place] = _GroupPlan(self, group, active, values)
+                plan = self._plans[place] = GroupPlan(self, group, active, values)
+            for p in active:
+                p._cell[0] += 1
             plan.run(self._rule, gradients)
         return loss
 
@@ -202,7 +249,7 @@ class Optimizer:
                 numbers.setdefault(id(p), len(numbers))
             packed["params"] = [numbers[id(p)] for p in group["params"]]
             groups.append(packed)
-        state = {numbers[id(p)]: dict(values) for p, values in self.state.items()}
+        state = {numbers[id(p)]: dict(values) for p, values in self._state.items()}
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -239,7 +286,7 @@ class Optimizer:
             group = {**mine, **{k: deepcopy(v) for k, v in theirs.items() if k != "params"}}
             self._check_group(group)
             groups.append(group)
-        self.state = state
+        self._state = state
         self.param_groups = groups
         self._plans = [None] * len(groups)
 
@@ -273,7 +320,8 @@ def _loaded(name: str, value: Any, parameter: Tensor) -> Any:
     """Give one piece of loaded state as our own copy, in the parameter's dtype."""
     if value is None:
         return None
-    array = np.array(value.detach().numpy() if hasattr(value, "detach") else value)
+    # In C order, whatever the saved one's: only that do the kernels take.
+    array = np.array(value.detach().numpy() if hasattr(value, "detach") else value, order="C")
     if name == "step":
         return wrap(array.astype(np.float64).reshape(()))
     if array.shape != parameter._array.shape:
@@ -282,122 +330,3 @@ def _loaded(name: str, value: Any, parameter: Tensor) -> Any:
             f"{list(parameter._array.shape)}"
         )
     return wrap(array.astype(parameter._array.dtype))
-
-
-class _GroupPlan:
-    """The arrays of a group's step, gathered once: one kernel call per dtype."""
-
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        group: dict[str, Any],
-        active: list[Tensor],
-        values: tuple[float, ...],
-    ) -> None:
-        self.active = tuple(active)
-        self.states = [optimizer.state[p] for p in active]
-        self.names = optimizer._state_names
-        self.values = values
-        self.hyper = np.array(values, np.float64)
-        self.used = optimizer._used_states(group)
-        self.used_names = tuple(n for n, u in zip(self.names, self.used, strict=True) if u)
-        # Rules without a step count still tell the first step, which finds no state yet, apart.
-        self.begun: list[float] = []
-        for p, state in zip(active, self.states, strict=True):
-            self.begun.append(0.0 if any(state.get(n) is None for n in self.used_names) else 1.0)
-            for name in self.used_names:
-                if state.get(name) is None:
-                    state[name] = wrap(optimizer._initial_state(name, p._array, group))
-            if optimizer._counts_steps and "step" not in state:
-                state["step"] = wrap(np.zeros(()))
-        self._bind(optimizer._counts_steps)
-
-    def _bind(self, counts_steps: bool) -> None:
-        self.calls: list[_Call] = []
-        dtypes = [p._array.dtype for p in self.active]
-        for dtype in dict.fromkeys(dtypes):
-            places = [i for i, d in enumerate(dtypes) if d == dtype]
-            steps = np.empty(len(places))
-            for j, i in enumerate(places):
-                if counts_steps:
-                    steps[j] = self.states[i]["step"].item()
-                    # The state's step is the place the kernel counts in.
-                    self.states[i]["step"] = wrap(steps[j : j + 1].reshape(()))
-                else:
-                    steps[j] = self.begun[i]
-            self.calls.append(_Call(self, places, steps))
-        self.held = self._held()
-
-    def _held(self) -> list[Any]:
-        names = self.used_names
-        return [state[name] for state in self.states for name in names]
-
-    def fits(
-        self,
-        active: list[Tensor],
-        values: tuple[float, ...],
-        optimizer: Optimizer,
-        group: dict[str, Any],
-    ) -> bool:
-        """Whether the arrays gathered are still those of these parameters and their state."""
-        if len(active) != len(self.active) or not all(map(is_, active, self.active)):
-            return False
-        if values != self.values:
-            optimizer._check_group(group)
-            if optimizer._used_states(group) != self.used:
-                return False
-            self.values = values
-            self.hyper[:] = values
-        return all(map(is_, self._held(), self.held))
-
-    def run(self, rule: str, gradients: list[Any]) -> None:
-        if len(self.calls) == 1:
-            self.calls[0].run(rule, self, gradients)
-            return
-        for call in self.calls:
-            call.run(rule, self, [gradients[i] for i in call.places])
-
-
-class _Call:
-    """One kernel call: the parameters of one dtype."""
-
-    def __init__(self, plan: _GroupPlan, places: list[int], steps: Any) -> None:
-        self.places = places
-        self.parameters_of = [plan.active[i] for i in places]
-        self.steps = steps
-        used = set(plan.used_names)
-        self.parameters = kernels.ArrayTable([p._array for p in self.parameters_of])
-        self.gradients = kernels.ArrayTable([None] * len(places))
-        self.states = kernels.ArrayTable(
-            [
-                plan.states[i][name]._array if name in used else None
-                for i in places
-                for name in plan.names
-            ]
-        )
-
-    def run(self, rule: str, plan: _GroupPlan, gradients: list[Any]) -> None:
-        self.parameters.update([p._array for p in self.parameters_of])
-        self.gradients.update(gradients)
-        kernels.step(rule, self.parameters, self.gradients, self.states, self.steps, plan.hyper)
-
-
-def require(name: str, value: Any, legal: str, condition: bool) -> None:
-    """Raise the ValueError that names an option, what was given and what is legal."""
-    if not condition:
-        raise ValueError(_INVALID.format(name=name, value=value, legal=legal))
-
-
-def check_rate(group: dict[str, Any]) -> None:
-    """Check the options nearly every rule has."""
-    require("learning rate", group["lr"], "lr >= 0", float(group["lr"]) >= 0.0)
-    require(
-        "weight_decay value",
-        group["weight_decay"],
-        "weight_decay >= 0",
-        group["weight_decay"] >= 0.0,
-    )
-    if group.get("differentiable"):
-        raise ValueError(
-            "differentiable=True: steps run in fused kernels that are not recorded; legal: False"
-        )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from microtensor.optim.optimizer import Optimizer, check_rate, require
+from microtensor.optim.optimizer import Optimizer
+from microtensor.optim.options import check_common, require_at_least_zero
 
 
 class RMSprop(Optimizer):
@@ -80,9 +81,8 @@ class RMSprop(Optimizer):
         )
 
     def _check_group(self, group: dict[str, Any]) -> None:
-        check_rate(group)
-        for name, word in (("eps", "epsilon"), ("momentum", "momentum"), ("alpha", "alpha")):
-            require(f"{word} value", group[name], f"{name} >= 0", group[name] >= 0.0)
+        check_common(group)
+        require_at_least_zero(group, "eps", "momentum", "alpha")
 
     def _used_states(self, group: dict[str, Any]) -> tuple[bool, ...]:
         return (True, group["momentum"] > 0, bool(group["centered"]))
@@ -91,9 +91,9 @@ class RMSprop(Optimizer):
         return (
             float(group["lr"]),
             group["alpha"],
-            group["eps"],
             group["weight_decay"],
+            group["eps"],
             group["momentum"],
-            group["centered"],
-            group["maximize"],
+            1.0 if group["centered"] else 0.0,
+            1.0 if group["maximize"] else 0.0,
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from microtensor.optim.optimizer import Optimizer, check_rate, require
+from microtensor.optim.optimizer import Optimizer
+from microtensor.optim.options import check_common, number, require, require_at_least_zero
 
 
 class SGD(Optimizer):
@@ -80,11 +81,15 @@ class SGD(Optimizer):
         )
 
     def _check_group(self, group: dict[str, Any]) -> None:
-        check_rate(group)
-        momentum = group["momentum"]
-        require("momentum value", momentum, "momentum >= 0", momentum >= 0.0)
-        if group["nesterov"] and (momentum <= 0 or group["dampening"] != 0):
-            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+        check_common(group)
+        require_at_least_zero(group, "momentum")
+        momentum, dampening = number(group, "momentum"), number(group, "dampening")
+        require("dampening value", dampening, "a number", dampening == dampening)
+        if group["nesterov"] and (momentum <= 0 or dampening != 0):
+            raise ValueError(
+                "Nesterov momentum requires a momentum and zero dampening; got nesterov=True with "
+                f"momentum={group['momentum']} and dampening={group['dampening']}"
+            )
 
     def _used_states(self, group: dict[str, Any]) -> tuple[bool, ...]:
         return (group["momentum"] != 0,)
@@ -94,7 +99,7 @@ class SGD(Optimizer):
             float(group["lr"]),
             group["momentum"],
             group["dampening"],
-            group["weight_decay"],
-            group["nesterov"],
-            group["maximize"],
+            float(group["weight_decay"]),
+            1.0 if group["nesterov"] else 0.0,
+            1.0 if group["maximize"] else 0.0,
         )

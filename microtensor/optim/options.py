@@ -1,0 +1,46 @@
+"""Checking the options of a group: every message names the option, its value and what is legal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def number(group: dict[str, Any], name: str) -> float:
+    """Give an option as a Python float.
+
+    Raises:
+        TypeError: it is not a number (text that looks like one is none either).
+    """
+    value = group[name]
+    if not isinstance(value, str | bytes):
+        try:
+            return float(value)
+        except (TypeError, ValueError, RuntimeError):
+            pass
+    raise TypeError(f"{name} must be a number, not {type(value).__name__}: {value!r}")
+
+
+def require(name: str, value: Any, legal: str, condition: bool) -> None:
+    """Raise the ValueError that names an option, what was given and what is legal."""
+    if not condition:
+        raise ValueError(f"Invalid {name}: {value} (legal: {legal})")
+
+
+def require_at_least_zero(group: dict[str, Any], *names: str) -> None:
+    """Refuse options below zero, and NaN."""
+    for name in names:
+        words = _WORDS.get(name, f"{name} value")
+        require(words, group[name], f"{name} >= 0", number(group, name) >= 0.0)
+
+
+# What PyTorch's messages call the options whose names they spell out.
+_WORDS = {"lr": "learning rate", "eps": "epsilon value"}
+
+
+def check_common(group: dict[str, Any]) -> None:
+    """Check the options that all rules have."""
+    require_at_least_zero(group, "lr", "weight_decay")
+    if group.get("differentiable"):
+        raise ValueError(
+            "differentiable=True: steps run in fused kernels that are not recorded; legal: False"
+        )

@@ -1,0 +1,233 @@
+"""Published figures, what theory says, and that every optimizer gets to where it should."""
+
+import doctest
+import importlib
+import pkgutil
+
+import numpy as np
+import pytest
+from optimizer_cases import NAMES, leaf, make
+
+import microtensor as mt
+
+# ---- Dive into Deep Learning, chapter 12: f(x) = 0.1·x₁² + 2·x₂² from (−5, −2), 20 steps ---------
+
+CURVATURES = np.array([0.2, 4.0])
+START = [-5.0, -2.0]
+
+
+def valley(x):
+    return 0.1 * x[0] ** 2 + 2 * x[1] ** 2
+
+
+def descend(optimizer, x, function, steps):
+    for _ in range(steps):
+        optimizer.zero_grad()
+        function(x).backward()
+        optimizer.step()
+    return x.tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "published"),
+    [
+        ("SGD", {"lr": 0.4}, [-0.943467, -0.000073]),
+        ("SGD", {"lr": 0.6, "momentum": 0.5}, [0.007188, 0.002553]),
+        ("Adagrad", {"lr": 0.4, "eps": 1e-6}, [-2.382563, -0.158591]),
+    ],
+    ids=["gradient descent", "momentum", "Adagrad"],
+)
+def test_twenty_steps_end_where_the_book_says(name, options, published):
+    x = leaf(START)
+    # The book has Adagrad's ε inside the root; that shows in the seventh digit only.
+    assert descend(make(name, [x], **options), x, valley, 20) == pytest.approx(
+        published, abs=1.5e-6
+    )
+
+
+def test_epsilon_stands_outside_adagrads_root():
+    eps, lr = 0.5, 0.4
+    inside = outside = np.array(START)
+    sum_inside = sum_outside = np.zeros(2)
+    for _ in range(20):
+        g = CURVATURES * inside
+        sum_inside = sum_inside + g * g
+        inside = inside - lr * g / np.sqrt(sum_inside + eps)
+        g = CURVATURES * outside
+        sum_outside = sum_outside + g * g
+        outside = outside - lr * g / (np.sqrt(sum_outside) + eps)
+    x = leaf(START)
+    found = descend(mt.optim.Adagrad([x], lr=lr, eps=eps), x, valley, 20)
+    assert found == pytest.approx(outside.tolist(), rel=1e-12)
+    assert found != pytest.approx(inside.tolist(), rel=1e-3)
+
+
+# ---- what theory says -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW"])
+def test_adams_first_step_is_the_rate_times_the_sign(name):
+    gradient = np.array([1e-3, -1e-3, 5.0, -700.0, 1e8, 0.0])
+    x = leaf(np.zeros(6))
+    x.grad = mt.tensor(gradient)
+    make(name, [x], lr=0.25).step()
+    # |g| / (|g| + ε) falls short of 1 by ε / |g|.
+    np.testing.assert_allclose(x.detach().numpy(), -0.25 * np.sign(gradient), rtol=1.1e-5)
+
+
+def test_rmsprops_first_step_follows_the_rule():
+    x = leaf([1.0])
+    x.grad = mt.tensor(np.array([3.0]))
+    mt.optim.RMSprop([x], lr=0.1, alpha=0.9, eps=0.5, weight_decay=0.25).step()
+    g = 3.0 + 0.25 * 1.0
+    assert x.item() == pytest.approx(1 - 0.1 * g / (np.sqrt(0.1 * g * g) + 0.5), rel=1e-14)
+
+
+def test_decoupled_decay_shrinks_beside_the_step_and_coupled_decay_goes_through_it():
+    lr, decay = 0.1, 0.5
+    shrunk, coupled = leaf([2.0]), leaf([2.0])
+    for x in (shrunk, coupled):
+        x.grad = mt.tensor(np.array([3.0]))
+    mt.optim.AdamW([shrunk], lr=lr, weight_decay=decay, eps=0).step()
+    mt.optim.Adam([coupled], lr=lr, weight_decay=decay, eps=0).step()
+    assert shrunk.item() == pytest.approx(2 * (1 - lr * decay) - lr, rel=1e-14)
+    assert coupled.item() == pytest.approx(2 - lr, rel=1e-14)  # sign(3 + 0.5·2) is sign(3)
+
+
+@pytest.mark.parametrize("rate", [0.49, 0.51])
+def test_gradient_descent_diverges_beyond_two_over_the_largest_curvature(rate):
+    x = leaf(START)
+    descend(mt.optim.SGD([x], lr=rate), x, valley, 400)
+    steep = x.detach().numpy()[1]
+    assert steep == pytest.approx(-2 * (1 - 4 * rate) ** 400, rel=1e-9)
+    assert abs(steep) > 1e7 if rate > 2 / CURVATURES.max() else abs(steep) < 1e-6
+
+
+def asymptotic_rate(optimizer, x, curvatures, first, last):
+    """Give by how much the distance to the optimum shrinks in a step, late in the run."""
+    distances = []
+    for _ in range(last):
+        x.grad = mt.tensor(curvatures * x.detach().numpy())
+        optimizer.step()
+        distances.append(np.linalg.norm(x.detach().numpy()))
+    return (distances[-1] / distances[first]) ** (1 / (last - 1 - first))
+
+
+def test_the_best_constants_give_the_rates_theory_gives():
+    curvatures = np.linspace(1, 100, 5)
+    low, high, condition = 1.0, 100.0, 100.0
+    x = leaf(np.ones(5))
+    plain = mt.optim.SGD([x], lr=2 / (low + high))
+    assert asymptotic_rate(plain, x, curvatures, 100, 300) == pytest.approx(
+        (condition - 1) / (condition + 1), rel=1e-9
+    )
+    x = leaf(np.ones(5))
+    best = (np.sqrt(condition) - 1) / (np.sqrt(condition) + 1)
+    heavy_ball = mt.optim.SGD(
+        [x], lr=(2 / (np.sqrt(low) + np.sqrt(high))) ** 2, momentum=best**2
+    )
+    # Two equal roots: the distance goes as k·bestᵏ, so its rate nears the limit from above.
+    found = asymptotic_rate(heavy_ball, x, curvatures, 100, 150)
+    assert best < found < best * 1.02
+
+
+@pytest.mark.parametrize(("amsgrad", "end"), [(False, 1), (True, -1)])
+def test_adam_runs_to_the_wrong_end_where_amsgrad_does_not(amsgrad, end):
+    # Reddi, Kale & Kumar 2018: slopes 1010, then a hundred times −10; the optimum is −1.
+    x = leaf([0.0])
+    optimizer = mt.optim.Adam([x], betas=(0.9, 0.99), amsgrad=amsgrad)
+    memory = x.detach().numpy()
+    slopes = mt.tensor(np.array([1010.0])), mt.tensor(np.array([-10.0]))
+    for step in range(1, 12001):
+        optimizer.param_groups[0]["lr"] = 0.5 / step**0.5
+        x.grad = slopes[0] if step % 101 == 1 else slopes[1]
+        optimizer.step()
+        np.clip(memory, -1, 1, out=memory)
+    assert abs(x.item() - end) < 0.15
+
+
+# ---- convergence ----------------------------------------------------------------------------------
+
+
+def parabola(x):
+    return valley(x), CURVATURES * x
+
+
+def rosenbrock(x):
+    across = x[1] - x[0] ** 2
+    return (1 - x[0]) ** 2 + 100 * across**2, np.array(
+        [-2 * (1 - x[0]) - 400 * x[0] * across, 200 * across]
+    )
+
+
+# optimizer; options and budget on the parabola (to 1e-3), and on Rosenbrock from (−2, 2) (409 to 0.1)
+TABLE = [
+    ("SGD", {"lr": 0.4}, 60, {"lr": 4e-4}, 8000),
+    ("SGD", {"lr": 0.3, "momentum": 0.9}, 100, {"lr": 2e-4, "momentum": 0.9}, 2000),
+    (
+        "SGD",
+        {"lr": 0.3, "momentum": 0.9, "nesterov": True},
+        30,
+        {"lr": 2e-4, "momentum": 0.9, "nesterov": True},
+        2500,
+    ),
+    ("Adagrad", {"lr": 1.0}, 50, {"lr": 0.5}, 6000),
+    ("Adadelta", {}, 1300, {"eps": 1e-7}, 2500),
+    ("RMSprop", {}, 800, {"lr": 1e-3}, 5000),
+    (
+        "RMSprop",
+        {"centered": True, "momentum": 0.9},
+        120,
+        {"lr": 1e-4, "momentum": 0.9},
+        5000,
+    ),
+    ("Adam", {"lr": 0.1}, 100, {"lr": 0.02}, 4000),
+    ("Adam", {"lr": 0.1, "amsgrad": True}, 100, {"lr": 0.05, "amsgrad": True}, 5000),
+    ("AdamW", {"lr": 0.1, "weight_decay": 1e-4}, 100, {"lr": 0.02, "weight_decay": 1e-6}, 4000),
+]
+
+
+def steps_to(goal, name, options, surface, start, budget):
+    """Give how many steps a function takes to fall to a goal; None if it does not."""
+    x = leaf(start)
+    optimizer = make(name, [x], **options)
+    for step in range(budget):
+        value, gradient = surface(x.detach().numpy())
+        if value < goal:
+            return step
+        x.grad = mt.tensor(gradient)
+        optimizer.step()
+    return None
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row[0]} {row[1]}")
+def test_every_optimizer_descends_the_parabola_and_rosenbrocks_valley(row):
+    name, on_parabola, parabola_budget, on_valley, valley_budget = row
+    assert steps_to(1e-3, name, on_parabola, parabola, START, parabola_budget) is not None
+    assert steps_to(0.1, name, on_valley, rosenbrock, [-2.0, 2.0], valley_budget) is not None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_maximize_climbs_where_the_negated_function_is_descended(name):
+    down, up = leaf(START), leaf(START)
+    lr = 0.05
+    descend(make(name, [down], lr=lr), down, valley, 25)
+    descend(make(name, [up], lr=lr, maximize=True), up, lambda x: -valley(x), 25)
+    assert up.tolist() == down.tolist()
+    assert valley(down).item() < valley(leaf(START)).item()
+
+
+# ---- documentation --------------------------------------------------------------------------------
+
+MODULES = [name for _, name, _ in pkgutil.iter_modules(mt.optim.__path__, "microtensor.optim.")]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_in_docstrings_print_what_they_show(module):
+    result = doctest.testmod(importlib.import_module(module))
+    assert result.failed == 0
+    assert result.attempted > 0 or module.rpartition(".")[2] in {
+        "group_plan",
+        "optimizer",
+        "options",
+    }
