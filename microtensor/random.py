@@ -122,14 +122,14 @@ def uniform(shape: tuple[int, ...], dtype: Any, generator: Generator | None) -> 
 
 
 def normal(shape: tuple[int, ...], dtype: Any, generator: Generator | None) -> Any:
-    """Draw standard normal numbers: Box and Muller's transform of uniform ones, in float64."""
+    """Draw standard normal numbers: Box and Muller's transform of uniform ones."""
     count = int(np.prod(shape, dtype=np.int64))
     pairs = (count + 1) // 2
-    u = uniform((2, pairs), np.float64, generator)
-    radius = np.sqrt(-2.0 * np.log1p(-u[0]))
-    angle = 2.0 * np.pi * u[1]
-    both = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
-    return both[:count].reshape(shape).astype(dtype)
+    u, turn = uniform((2, pairs), dtype, generator)
+    radius = np.sqrt(-2 * np.log1p(-u))
+    turn *= 2 * np.pi
+    both = np.concatenate([radius * np.cos(turn), radius * np.sin(turn)])
+    return both[:count].reshape(shape)
 
 
 def bits(count: int, generator: Generator | None) -> Any:

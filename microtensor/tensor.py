@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from microtensor import dtypes
-from microtensor.engine import Node
+from microtensor import dtypes, kernels
+from microtensor.engine import Node, recording
 from microtensor.printing import format_tensor
 
 if TYPE_CHECKING:
@@ -63,16 +63,21 @@ class Leaf(Node):
             return
         earlier = tensor._grad
         if create_graph:
-            tensor._grad = gradient if earlier is None else earlier + gradient
+            # Never the walk's own tensor: another leaf, or the caller, may hold it.
+            tensor._grad = gradient.clone() if earlier is None else earlier + gradient
         elif earlier is None:
             # What only the walk could see becomes .grad itself; anything else is copied.
-            array = gradient if owned and gradient.flags.c_contiguous else np.array(gradient)
+            array = gradient
+            if not (owned and gradient.flags.c_contiguous):
+                array = np.array(gradient, order="C")
             tensor._grad = wrap(array)
         elif earlier._node is None and earlier._array.flags.writeable:
-            np.add(earlier._array, gradient, out=earlier._array)
+            kernels.add(earlier._array, gradient, earlier._array)
             earlier._cell[0] += 1
         else:
-            tensor._grad = wrap(earlier._array + gradient)
+            array = np.empty(gradient.shape, gradient.dtype)
+            kernels.add(earlier._array, gradient, array)
+            tensor._grad = wrap(array)
         after = tensor.__dict__.get("_after_accumulate")
         if after:
             for hook in list(after.values()):
@@ -105,6 +110,7 @@ class RetainGrad:
         self.tensor = weakref.ref(tensor)
 
     def __call__(self, gradient: Tensor) -> None:
+        """Add the gradient to the tensor's, if the tensor still lives."""
         tensor = self.tensor()
         if tensor is not None:
             tensor._grad = gradient.clone() if tensor._grad is None else tensor._grad + gradient
@@ -301,7 +307,7 @@ class Tensor(TensorMethods):
         node = node_of(self)
         if node is None:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-        if node.op is not None:
+        if node.op is not None and not any(isinstance(h, RetainGrad) for h in node.hooks or ()):
             node.hooks = [*(node.hooks or ()), RetainGrad(self)]
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
@@ -333,7 +339,8 @@ class Tensor(TensorMethods):
         def remove() -> None:
             owner = reference()
             if owner is not None and owner.hooks and entry in owner.hooks:
-                owner.hooks = [h for h in owner.hooks if h is not entry] or None
+                # An empty list stays: a leaf may need one (see post accumulate hooks).
+                owner.hooks = [h for h in owner.hooks if h is not entry]
 
         return RemovableHandle(remove)
 
@@ -427,13 +434,22 @@ class Tensor(TensorMethods):
         return bool(self._array.item())
 
     def __float__(self) -> float:
-        return float(self.item())
+        self._check_single()
+        return float(self._array.item())
 
     def __int__(self) -> int:
-        return int(self.item())
+        self._check_single()
+        return int(self._array.item())
+
+    def _check_single(self) -> None:
+        if self._array.size != 1:
+            raise ValueError(
+                "only one element tensors can be converted to Python scalars; this one has "
+                f"{self._array.size}"
+            )
 
     def __index__(self) -> int:
-        if self._array.dtype.kind not in "iub":
+        if self._array.dtype.kind not in "iub" or self._array.size != 1:
             raise TypeError("only integer tensors of a single element can be converted to an index")
         return int(self.item())
 
@@ -505,11 +521,18 @@ def node_of(tensor: Tensor) -> Node | None:
     base = tensor._base
     if base is None or base._node is tensor._base_node:
         return tensor._node
-    fresh = base
-    for function, arguments in tensor._path:
-        fresh = function(fresh, *arguments)
-    tensor._node = fresh._node
     tensor._base_node = base._node
+    if base._node is None:  # the base was cut off from the graph; its views were not
+        return tensor._node
+    previous = recording.enabled
+    recording.enabled = True  # the change that is caught up with was recorded, whatever is now
+    try:
+        fresh = base
+        for function, arguments in tensor._path:
+            fresh = function(fresh, *arguments)
+    finally:
+        recording.enabled = previous
+    tensor._node = fresh._node
     return tensor._node
 
 
@@ -520,14 +543,20 @@ def to_array(data: Any, dtype: Any = None, copy: bool = False) -> np.ndarray[Any
 
     Raises:
         TypeError: the data is not numeric, or complex.
-        ValueError: nested sequences of unequal length.
+        ValueError: nested sequences of unequal length, an integer beyond 64 bits.
+        RuntimeError: a Python number that an integer dtype cannot hold.
     """
     if isinstance(data, Tensor):
         data = data._array
     elif isinstance(data, list | tuple) and data:
         data = _without_tensors(data)
-    numeric = isinstance(data, np.ndarray | np.generic)
-    array = np.array(data) if copy or not numeric else np.asarray(data)
+    first = data
+    while isinstance(first, list | tuple) and first:
+        first = first[0]
+    numeric = hasattr(first, "dtype")  # of an array or a NumPy number; Python's have none
+    array = np.asarray(data) if isinstance(data, np.ndarray) and not copy else np.array(data)
+    if not numeric and (array.dtype.kind == "u" or isinstance(first, int) and array.dtype == object):
+        raise ValueError("an integer is too large: tensors hold at most 64-bit signed ones")
     if array.dtype.kind not in "fiub":
         raise TypeError(
             f"tensors hold real numbers or bools; got data of type "
@@ -539,7 +568,15 @@ def to_array(data: Any, dtype: Any = None, copy: bool = False) -> np.ndarray[Any
         else:
             dtype = array.dtype.newbyteorder("=")
             dtypes.from_numpy_dtype(dtype)
-    return array if array.dtype is dtype else array.astype(dtype)
+    if array.dtype is dtype:
+        return array
+    if not numeric and dtype.kind in "iu" and array.size:
+        limits = np.iinfo(dtype)
+        # Written so that NaN, which compares false, is refused too.
+        if not (array.min() >= limits.min and array.max() <= limits.max):
+            raise RuntimeError(f"value cannot be converted to type {dtype.name} without overflow")
+    with np.errstate(all="ignore"):
+        return array.astype(dtype)
 
 
 def _without_tensors(data: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from microtensor.autograd.walk import grad
-from microtensor.engine import enable_grad, no_grad
+from microtensor.engine import enable_grad
 from microtensor.tensor import Tensor, wrap
 
 _DIRECTIONS = 3
@@ -110,11 +110,11 @@ def _check_direction(
 
     def along(step: float) -> Any:
         moved = list(arguments)
-        moved[i] = wrap(np.asarray(x._array + step * v))
+        # It requires a gradient as the original does, since func may differentiate in turn.
+        moved[i] = wrap(np.asarray(x._array + step * v)).requires_grad_()
         return _outputs(func, moved)[place]._array
 
-    with no_grad():
-        numeric = float((u * (along(eps) - along(-eps))).sum() / (2 * eps))
+    numeric = float((u * (along(eps) - along(-eps))).sum() / (2 * eps))
     if not abs(analytic - numeric) <= atol + rtol * abs(numeric):
         raise GradcheckError(
             f"Jacobian mismatch for output {place} with respect to input {i}: along a random "

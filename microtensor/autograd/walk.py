@@ -27,7 +27,7 @@ def backward(
             tensor of one element.
         retain_graph: keep what was saved for another walk; the default is ``create_graph``.
         create_graph: record the walk, so that the gradients can be differentiated in turn.
-        inputs: touch only these leaves.
+        inputs: touch only the ``.grad`` of these, leaves or computed tensors.
 
     Raises:
         RuntimeError: a tensor without a graph, one of several elements without a gradient, a
@@ -50,12 +50,18 @@ def backward(
     if not chosen:
         raise RuntimeError("backward: 'inputs' argument cannot be empty")
     nodes = [_differentiable_input(each, "backward") for each in chosen]
-    for node in nodes:
-        if not isinstance(node, Leaf):
-            raise RuntimeError("backward: 'inputs' must be leaves; use autograd.grad for others")
     found = _walk(roots, algebra, keep, set(nodes))
-    for node, gradient in found.items():
-        node.accumulate(gradient, False, create_graph)
+    for node, tensor in dict(zip(nodes, chosen, strict=True)).items():
+        gradient = found.get(node)
+        if gradient is None:
+            continue
+        if isinstance(node, Leaf):
+            node.accumulate(gradient, False, create_graph)
+            continue
+        if not create_graph:
+            gradient = wrap(gradient)
+        earlier = tensor._grad
+        tensor._grad = gradient.clone() if earlier is None else earlier + gradient
 
 
 def grad(
@@ -94,7 +100,7 @@ def grad(
     """
     wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     if not wanted:
-        raise ValueError("grad requires non-empty inputs.")
+        raise RuntimeError("grad: 'inputs' argument cannot be empty")
     if materialize_grads and allow_unused is False:
         raise ValueError("allow_unused must be True or not given when materialize_grads is True")
     roots = _roots(outputs, grad_outputs, create_graph)
@@ -141,7 +147,7 @@ def _differentiable_input(tensor: Any, op: str) -> Node:
 def _roots(tensors: Any, gradients: Any, create_graph: bool) -> list[tuple[Node, Any]]:
     if isinstance(tensors, Tensor):
         tensors = [tensors]
-        if gradients is None or isinstance(gradients, Tensor):
+        if not isinstance(gradients, list | tuple):
             gradients = [gradients]
     tensors = list(tensors)
     gradients = (
@@ -205,7 +211,7 @@ def _backward_method(
             tensor of one element.
         retain_graph: keep what was saved for another walk; the default is ``create_graph``.
         create_graph: record the walk, so that the gradients can be differentiated in turn.
-        inputs: touch only these leaves.
+        inputs: touch only the ``.grad`` of these, leaves or computed tensors.
 
     Raises:
         RuntimeError: no graph, several elements and no gradient, a graph walked before, or a

@@ -55,6 +55,7 @@ class set_grad_enabled:
         recording.enabled = self._previous
 
     def __call__(self, function: F) -> F:
+        """Decorate a function: its calls run in this mode."""
         # As a decorator the switch belongs to the calls, not to this line.
         recording.enabled = self._previous
         return _decorate(function, self._wanted)
@@ -160,7 +161,12 @@ def _decorate_generator(function: Any, wanted: bool) -> Any:
             try:
                 sent = yield value
             except GeneratorExit:
-                generator.close()
+                previous = recording.enabled
+                recording.enabled = wanted
+                try:
+                    generator.close()
+                finally:
+                    recording.enabled = previous
                 raise
             except BaseException as error:
                 resume = functools.partial(generator.throw, error)

@@ -333,11 +333,11 @@ silu: Any = activation(
 def _along_last(kernel: Callable[..., None], dim: int, *arrays: Array) -> Array:
     """Run a row kernel along any dimension."""
     shape = arrays[0].shape
+    dim = checked_dim(dim, len(shape))
     if not shape:
         single: Array = empty((1, 1), arrays[0].dtype)
         kernel(*(a.reshape(1, 1) for a in arrays), single)
         return single.reshape(())
-    dim = checked_dim(dim, len(shape))
     moved = [a if dim == len(shape) - 1 else a.swapaxes(dim, -1) for a in arrays]
     columns = shape[dim]
     swapped = moved[0].shape

@@ -54,7 +54,7 @@ class ArrayAlgebra:
         if gradient.shape != node.shape:
             gradient = sum_to(gradient, node.shape)
         if gradient.dtype != node.dtype:
-            gradient = gradient.astype(node.dtype)
+            gradient = cast(gradient, node.dtype)
         return gradient
 
     def run_hooks(self, node: Node, gradient: Any) -> Any:
@@ -70,9 +70,14 @@ class TensorAlgebra:
     def lift(self, node: Node) -> tuple[Any, ...]:
         """Give the saved values as the rules of this walk see them."""
         lifted = []
+        cells = iter(node.cells)
         for value, role in zip(node.saved or (), node.op.saved_roles, strict=True):
-            if role is not None and isinstance(value, np.ndarray):
-                value = wrap(value, node if role == -1 else node.parents[role])
+            if role is not None:
+                cell = next(cells)
+                if isinstance(value, np.ndarray):
+                    value = wrap(value, node if role == -1 else node.parents[role])
+                    # What this walk saves of it is to notice later changes, too.
+                    value._cell = cell
             lifted.append(value)
         return tuple(lifted)
 

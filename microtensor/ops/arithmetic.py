@@ -48,6 +48,22 @@ def _integral(forward: Any, name: str) -> Any:
     return checked
 
 
+def _integer_division(name: str, kernel: Callable[..., None]) -> Any:
+    """Refuse what has no answer among integers, where NumPy would give 0, and bools."""
+    forward = _binary_forward(name, kernel)
+
+    def checked(a: Any, b: Any) -> Array:
+        if all(getattr(v, "dtype", _BOOL).kind != "f" and not isinstance(v, float) for v in (a, b)):
+            if all(getattr(v, "dtype", None) == _BOOL for v in (a, b)):
+                raise RuntimeError(f"{name}: not defined for bool tensors; convert with .long()")
+            if not np.all(b):
+                raise RuntimeError(f"{name}: ZeroDivisionError: an integer divided by zero")
+        result: Array = forward(a, b)
+        return result
+
+    return checked
+
+
 _PAIR = "input: Tensor, other: Tensor | float"
 
 add: Any = declare(
@@ -142,18 +158,19 @@ pow: Any = declare(
 floor_divide: Any = declare(
     "floor_divide",
     _PAIR,
-    _binary_forward("floor_divide", kernels.floor_divide),
+    _integer_division("floor_divide", kernels.floor_divide),
     summary="Divide and round down.",
     formula="floor(input / other)",
     integral=True,
     method="floor_divide",
+    inplace=True,
     samples=samples.pairs(positive_second=True),
 )
 
 remainder: Any = declare(
     "remainder",
     _PAIR,
-    _binary_forward("remainder", kernels.remainder),
+    _integer_division("remainder", kernels.remainder),
     rules={
         "input": lambda g: g,
         "other": lambda g, input, other: neg(mul(g, floor_divide(input, other))),
@@ -162,6 +179,7 @@ remainder: Any = declare(
     formula="input - floor(input / other) * other",
     integral=True,
     method="remainder",
+    inplace=True,
     samples=samples.pairs(positive_second=True, apart=True),
 )
 
@@ -215,7 +233,7 @@ def _bitwise(name: str, kernel: Callable[..., None], summary: str) -> Any:
         result: Array = forward(a, b)
         return result
 
-    return declare(name, _PAIR, checked, summary=summary, integral=True, method=name)
+    return declare(name, _PAIR, checked, summary=summary, integral=True, method=name, inplace=True)
 
 
 bitwise_and = _bitwise("bitwise_and", kernels.bitwise_and, "Combine bits: and.")
@@ -225,7 +243,7 @@ bitwise_xor = _bitwise("bitwise_xor", kernels.bitwise_xor, "Combine bits: exclus
 
 def _bitwise_not_forward(x: Array) -> Array:
     if x.dtype.kind == "f":
-        raise RuntimeError("bitwise_not: not defined for floating-point tensors")
+        raise TypeError("bitwise_not: not defined for floating-point tensors")
     out = empty(x.shape, x.dtype)
     kernels.bitwise_not(x, out)
     return out
@@ -244,8 +262,10 @@ bitwise_not: Any = declare(
 # ---- one input ----------------------------------------------------------------------------------
 
 
-def _same_dtype(kernel: Callable[..., None]) -> Any:
+def _same_dtype(name: str, kernel: Callable[..., None]) -> Any:
     def forward(x: Array) -> Array:
+        if x.dtype == _BOOL:
+            raise RuntimeError(f"{name}: not defined for bool tensors; convert with .long()")
         out = empty(x.shape, x.dtype)
         kernel(x, out)
         return out
@@ -292,7 +312,7 @@ neg: Any = declare(
 sign: Any = declare(
     "sign",
     _ONE,
-    _same_dtype(kernels.sign),
+    _same_dtype("sign", kernels.sign),
     rules={"input": lambda g: mul(g, 0.0)},
     summary="Give the sign: -1, 0 or 1. The gradient is zero.",
     formula="sign x",
@@ -306,7 +326,7 @@ sign: Any = declare(
 abs: Any = declare(
     "abs",
     _ONE,
-    _same_dtype(kernels.abs),
+    _same_dtype("abs", kernels.abs),
     rules={"input": lambda g, x: mul(g, sign(x))},
     summary="Give the absolute value.",
     formula="|x|",
@@ -321,7 +341,7 @@ abs: Any = declare(
 square: Any = declare(
     "square",
     _ONE,
-    _same_dtype(kernels.square),
+    _same_dtype("square", kernels.square),
     rules={"input": lambda g, x: mul(g, mul(x, 2))},
     summary="Square.",
     formula="x²",
@@ -478,6 +498,9 @@ _where: Any = declare(
 def _clamp_forward(x: Array, min: Any, max: Any) -> Array:
     if min is None and max is None:
         raise RuntimeError("clamp: at least one of 'min' or 'max' must not be None")
+    for bound in (min, max):
+        if bound is not None and not isinstance(bound, int | float | np.number):
+            raise TypeError(f"clamp(): bounds must be numbers, not {type(bound).__name__}")
     dtype = x.dtype
     if dtype.kind != "f" and any(isinstance(v, float) for v in (min, max)):
         x = to_float(x)
@@ -525,6 +548,7 @@ for _op in (add, sub):
         f"{_PAIR}, *, alpha: float = 1",
         method=_op.op.name,
         name=_op.op.name,
+        inplace=True,
     )(_scaled(_op.op.public))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -49,8 +50,9 @@ def dims_of(dim: Any, ndim: int, op: str) -> tuple[int, ...]:
     if dim is None or (isinstance(dim, tuple | list) and not dim):
         return tuple(range(ndim))
     if not isinstance(dim, tuple | list):
-        return (checked_dim(int(dim), ndim),) if ndim else ()
-    chosen = [checked_dim(int(d), ndim) for d in dim]
+        only = checked_dim(index(dim), ndim)
+        return (only,) if ndim else ()
+    chosen = [checked_dim(index(d), ndim) for d in dim]
     if len(set(chosen)) != len(chosen):
         raise RuntimeError(f"{op}: a dimension appears twice in {tuple(dim)}")
     return tuple(sorted(chosen)) if ndim else ()

@@ -214,9 +214,13 @@ def _floating(op: str, dtype: Any) -> Tensor:
 
 
 def _drawn(draw: Any, shape: Any, dtype: Any, generator: Generator | None) -> Any:
-    # There is no half-precision generator: draw in float32 and round.
-    drawn = np.dtype(np.float32) if dtype == np.float16 else dtype
-    return draw(shape, drawn, generator).astype(dtype, copy=False)
+    if dtype != np.float16:
+        return draw(shape, dtype, generator)
+    # There is no half-precision generator: draw in float32 and round, down to stay below 1.
+    drawn = draw(shape, np.dtype(np.float32), generator)
+    if draw is random.uniform:
+        drawn = np.floor(drawn * 2048) / 2048
+    return drawn.astype(dtype)
 
 
 @publish(f"{_SIZES}, {_RANDOM}")

@@ -2,8 +2,8 @@
 
 A record says what an op is called and takes, how it is computed on arrays, and the derivative with
 respect to each input. From it come the public function (tensors in, tensor out, recorded), the
-form that rules call (arrays and tensors alike), the Tensor method, the type stub, the reference page
-and the generic tests.
+form that rules call (arrays and tensors alike), the Tensor method, the type stub, the reference
+page and the generic tests.
 
 The functions are generated as Python source, per op, because the small networks this engine is for
 spend their time in exactly these lines: no generic ``*args`` from the user to the kernel.
@@ -323,12 +323,9 @@ def _make_public(op: Op, parameters: list[Parameter]) -> Callable[..., Any]:
     lines = [f"def {op.name}({head}{', inplace=False' if op.inplace_argument else ''}):"]
     if op.inplace_argument:
         rest = "".join(f", {p.name}" for p in parameters[1:])
-        # A rule that reads the input must find what it was before it is overwritten.
-        before = "x.clone() if x.requires_grad else x" if 0 in op.saved_roles else "x"
-        call = f"{op.name}({before}{rest})"
         lines += [
             "    if inplace:",
-            f"        return _store({op.name!r}, {op.inputs[0]}, lambda x: {call})",
+            f"        return _store({op.name!r}, {op.inputs[0]}, lambda x: {op.name}(x{rest}))",
         ]
         from microtensor.ops.inplace import store
 
@@ -445,7 +442,11 @@ def _make_either(op: Op, parameters: list[Parameter]) -> Callable[..., Any]:
     lines.append(f"    if {condition}:")
     given = []
     for p in parameters:
-        value = f"_lift({p.name})" if p.is_input else p.name
+        value = p.name
+        if p.is_input:
+            # What the public function does not take as a number, rules may pass as one.
+            others = [] if p.may_be_number else [q.name for q in inputs if q is not p]
+            value = f"_lift({', '.join([p.name, *others[:1]])})"
         given.append(f"{p.name}={value}" if p.keyword_only else value)
     lines.append(f"        return _public({', '.join(given)})")
     plain = [f"{p.name}={p.name}" if p.keyword_only else p.name for p in parameters]
@@ -455,9 +456,13 @@ def _make_either(op: Op, parameters: list[Parameter]) -> Callable[..., Any]:
     return function
 
 
-def lift(value: Any) -> Any:
-    """Make a constant tensor of an array; leave numbers, tensors and None."""
-    return wrap(value) if isinstance(value, np.ndarray) else value
+def lift(value: Any, beside: Any = None) -> Any:
+    """Make a constant tensor of an array, or of a number beside a tensor; leave all else."""
+    if isinstance(value, np.ndarray):
+        return wrap(value)
+    if isinstance(value, _NUMBERS) and isinstance(beside, Tensor):
+        return wrap(number_array(value, beside._array.dtype))
+    return value
 
 
 def _mark_view(source: Tensor, view: Tensor, op: Op, arguments: tuple[Any, ...]) -> None:

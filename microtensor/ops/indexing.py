@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import index as to_index
 from typing import Any
 
 import numpy as np
@@ -36,16 +37,62 @@ def plain_index(index: Any) -> Any:
     return _plain_part(index)
 
 
+def integers_first(input: Tensor, index: Any) -> tuple[Tensor, Any]:
+    """Apply the integers among advanced indices, which NumPy would broadcast with the arrays.
+
+    ``x[0, :, [1, 2]]`` is ``x[0][:, [1, 2]]`` in PyTorch.
+
+    Returns:
+        A view, and what remains to be indexed; both as given if there is nothing to do.
+    """
+    parts = index if isinstance(index, tuple) else (index,)
+    if not any(_is_integer(part) for part in parts):
+        return input, index
+    used = sum(_dims_used(part) for part in parts)
+    rest_of_dims = (slice(None),) * (input._array.ndim - used)
+    basic: list[Any] = []
+    rest: list[Any] = []
+    for part in parts:
+        if part is Ellipsis:
+            basic += rest_of_dims
+            rest += rest_of_dims
+        elif isinstance(part, np.ndarray | bool):
+            basic += [slice(None)] * _dims_used(part)
+            rest.append(part)
+        else:
+            basic.append(part)
+            rest += [] if _is_integer(part) else [slice(None)]
+    return index_view(input, tuple(basic)), tuple(rest)
+
+
+def _is_integer(part: Any) -> bool:
+    return isinstance(part, int | np.integer) and not isinstance(part, bool)
+
+
+def _dims_used(part: Any) -> int:
+    if part is None or part is Ellipsis or isinstance(part, bool):
+        return 0
+    return part.ndim if isinstance(part, np.ndarray) and part.dtype.kind == "b" else 1
+
+
 def _plain_part(part: Any) -> Any:
-    if isinstance(part, Tensor):
-        part = part._array
+    if isinstance(part, Tensor | np.ndarray):
+        # A copy, since the rule will read it again: what was given may be changed by then.
+        part = (part._array if isinstance(part, Tensor) else part).copy()
     elif isinstance(part, list):
         part = np.asarray([p.tolist() if isinstance(p, Tensor) else p for p in part])
         if part.size == 0:
             part = part.astype(np.int64)
     elif isinstance(part, slice):
-        return slice(*(None if p is None else int(p) for p in (part.start, part.stop, part.step)))
+        if part.step is not None and part.step <= 0:
+            raise ValueError("step must be greater than zero")
+        return slice(*(None if p is None else to_index(p) for p in (part.start, part.stop, part.step)))
     if isinstance(part, np.ndarray):
+        if part.dtype == np.uint8:
+            raise IndexError(
+                "uint8 tensors are no indices: PyTorch takes them for masks, NumPy for numbers. "
+                "Convert with .bool() or .long()"
+            )
         if part.dtype.kind not in "iub":
             raise IndexError(
                 f"tensors used as indices must be integer or bool tensors, not {part.dtype.name}"
@@ -69,9 +116,6 @@ def _index_forward(x: Array, index: Any) -> Array:
 
 def _index_view_forward(x: Array, index: Any) -> Array:
     parts = index if isinstance(index, tuple) else (index,)
-    for part in parts:
-        if isinstance(part, slice) and part.step is not None and part.step <= 0:
-            raise ValueError("step must be greater than zero")
     # With an Ellipsis NumPy gives a view even where all dimensions are used up.
     return _index_forward(x, parts if Ellipsis in _names(parts) else (*parts, Ellipsis))
 
@@ -145,4 +189,6 @@ def _getitem(input: Tensor, index: Any) -> Tensor:
     if isinstance(index, int) and not isinstance(index, bool):
         return index_view(input, index)
     index = plain_index(index)
-    return index_view(input, index) if is_basic(index) else index_copy(input, index)
+    if is_basic(index):
+        return index_view(input, index)
+    return index_copy(*integers_first(input, index))

@@ -16,9 +16,15 @@ import numpy as np
 from microtensor import kernels
 from microtensor.engine import Node, recording
 from microtensor.ops.declare import Op, publish, registry
-from microtensor.ops.indexing import index_copy, index_view, is_basic, plain_index
+from microtensor.ops.indexing import (
+    index_copy,
+    index_view,
+    integers_first,
+    is_basic,
+    plain_index,
+)
 from microtensor.ops.promotion import number_array
-from microtensor.tensor import Tensor, node_of, to_array, wrap
+from microtensor.tensor import RetainGrad, Tensor, node_of, to_array, wrap
 
 
 def make_inplace(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -42,6 +48,8 @@ def store(name: str, tensor: Tensor, compute: Callable[[Tensor], Tensor]) -> Ten
     check_writable(name, tensor)
     before = alias(tensor)
     result = compute(before)
+    if result._node is not None and result._node.saved:
+        _keep_original(result._node, before)
     array = tensor._array
     if result._array.shape != array.shape:
         raise RuntimeError(
@@ -85,30 +93,62 @@ def alias(tensor: Tensor) -> Tensor:
     return before
 
 
+def _keep_original(node: Node, before: Tensor) -> None:
+    """Let rules that read the tensor find it as it was: as a copy, once it is written to."""
+    original = before._array
+    if not any(value is original for value in node.saved or ()):
+        return
+    copy = original.copy()
+    saved, cells, given = [], [], iter(node.cells)
+    for value, role in zip(node.saved or (), node.op.saved_roles, strict=True):
+        if role is not None:
+            cell = next(given)
+            if value is original:
+                node.stamp -= cell[0]
+                cell = [0]
+            cells.append(cell)
+        saved.append(copy if value is original else value)
+    node.saved, node.cells = tuple(saved), tuple(cells)
+
+
 def write(tensor: Tensor, result: Tensor, perform: Callable[[Any], None]) -> None:
     """Write into the memory and let the record say so: the tensor's node becomes the result's."""
     perform(tensor._array)
     tensor._cell[0] += 1
     if not recording.enabled:
         return
-    base = tensor._base
-    if base is None:
-        if result._node is not None or tensor._node is not None:
-            tensor._node = _in_dtype(result._node, tensor)
-        return
-    if result._node is None and base._node is None:
-        return
+    base, before = tensor._base, node_of(tensor)
     part = _in_dtype(result._node, tensor)
+    if base is None:
+        if part is None and before is not None:
+            part = Node(_overwrite, (before,), (), (), 0, before.shape, before.dtype)
+        tensor._node = part
+        _move_retained(before, part)
+        return
+    whole = base._node
+    if part is None and whole is None:
+        return
     base._node = Node(
         _view_put,
-        (base._node, part),
+        (whole, part),
         (tensor._path,),
         (),
         0,
         base._array.shape,
         base._array.dtype,
     )
-    node_of(tensor)
+    _move_retained(whole, base._node)
+    _move_retained(before, node_of(tensor))
+
+
+def _move_retained(before: Node | None, after: Node | None) -> None:
+    """Let ``retain_grad()`` go with the tensor, to the node it has after a write."""
+    if before is None or after is None or before is after or not before.hooks:
+        return
+    moved = [hook for hook in before.hooks if isinstance(hook, RetainGrad)]
+    if moved:
+        before.hooks = [hook for hook in before.hooks if hook not in moved]
+        after.hooks = moved
 
 
 def _in_dtype(node: Node | None, tensor: Tensor) -> Node | None:
@@ -131,6 +171,22 @@ def _check_castable(name: str, given: np.dtype[Any], own: np.dtype[Any]) -> None
 
 
 # ---- the record of a part put into a whole ------------------------------------------------------
+
+
+def _overwrite_backward(g: Any, parents: Any, saved: Any) -> tuple[Any, ...]:
+    array = g._array if isinstance(g, Tensor) else g
+    zeros = np.zeros(array.shape, array.dtype)
+    return (wrap(zeros) if isinstance(g, Tensor) else zeros,)
+
+
+_overwrite = Op(
+    name="overwrite",
+    signature="input: Tensor",
+    forward=lambda input: input,
+    summary="Record that a tensor was overwritten by constants: its gradient is zero.",
+    backward=_overwrite_backward,
+)
+registry["overwrite"] = _overwrite
 
 
 def _follow(value: Any, path: Any) -> Any:
@@ -212,6 +268,11 @@ def _setitem(input: Tensor, index: Any, value: Any) -> None:
     """
     check_writable("index_put_", input)
     index = plain_index(index)
+    if not is_basic(index):
+        first, rest = integers_first(input, index)
+        if rest is not index:
+            _setitem(first, rest, value)
+            return
     own = input._array.dtype
     if isinstance(value, Tensor):
         _check_castable("index_put_", value._array.dtype, own)
@@ -283,7 +344,11 @@ def copy_(input: Tensor, src: Tensor) -> Tensor:
     source, own = src._array, input._array
     if source.shape != own.shape:
         src = src.expand(own.shape)
-    result = wrap(own, node_of(src))
+    node = node_of(src)
+    result = wrap(own)
+    if node is not None and recording.enabled and own.dtype.kind == "f":
+        # A node of its own: hooks on this tensor are not hooks on the source.
+        result._node = Node(registry["cast"], (node,), (), (), 0, own.shape, own.dtype)
     copied = source.copy() if np.may_share_memory(source, own) else source
     write(input, result, lambda out: kernels.cast(copied, out))
     return input

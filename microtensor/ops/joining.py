@@ -79,8 +79,8 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
         if array.ndim != first.ndim or rest != first.shape[:dim] + first.shape[dim + 1 :]:
             raise RuntimeError(
                 f"cat: sizes of tensors must match except in dimension {dim}. Expected a shape "
-                f"like {list(first.shape)} but got {list(array.shape)} for tensor number {place} in "
-                "the list."
+                f"like {list(first.shape)} but got {list(array.shape)} for tensor number {place} "
+                "in the list."
             )
         lengths.append(array.shape[dim])
     bounds = [0, *np.cumsum(lengths).tolist()]
@@ -131,7 +131,8 @@ def _checked(tensors: Any, op: str) -> list[Tensor]:
         if not isinstance(each, Tensor):
             refuse(op, "tensors", each)
     if not tensors:
-        raise RuntimeError(f"{op} expects a non-empty list of Tensors")
+        kind = ValueError if op == "cat" else RuntimeError  # as PyTorch
+        raise kind(f"{op}(): expected a non-empty list of Tensors")
     return list(tensors)
 
 

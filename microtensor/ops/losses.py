@@ -541,6 +541,9 @@ def _dropout_forward(x: Array, p: float, state: Array) -> tuple[Array, Array]:
         raise RuntimeError(
             f"dropout: not defined for {x.dtype.name} tensors; convert with .float()"
         )
+    if x.dtype == np.float16:  # there is no half-precision generator
+        wide_out, wide_mask = _dropout_forward(x.astype(np.float32), p, state)
+        return wide_out.astype(x.dtype), wide_mask.astype(x.dtype)
     mask = empty(x.shape, x.dtype)
     out = empty(x.shape, x.dtype)
     kernels.dropout(x, p, state, mask, out)

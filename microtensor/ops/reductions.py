@@ -111,8 +111,9 @@ def _extreme(name: str, kernel: Callable[..., None], word: str) -> Any:
     def rule(g: Any, x: Any, y: Any, dim: Any) -> Any:
         # Equal elements share the gradient.
         mask = where(eq(x, spread(y, x.shape, dim)), 1.0, 0.0)
-        share = div(mask, sum(mask, dim if dim is not None else (), keepdim=True))
-        return mul(spread(g, x.shape, dim), share)
+        count = sum(mask, dim if dim is not None else (), keepdim=True)
+        # The mask is float32, exact for ones; the quotient is not, so it comes last.
+        return div(mul(spread(g, x.shape, dim), mask), count)
 
     return declare(
         name,
@@ -207,6 +208,14 @@ def _extreme_along(input: Tensor, dim: int, keepdim: bool, index_of: Any, kind: 
     return kind(values.squeeze(dim), index.squeeze(dim))
 
 
+def _refuse_empty(op: str, input: Tensor) -> None:
+    if not input._array.size:
+        raise RuntimeError(
+            f"{op}(): expected reduction dim to be specified for an empty tensor; the shape is "
+            f"{list(input._array.shape)}"
+        )
+
+
 class _max(namedtuple("max", ["values", "indices"])):
     __slots__ = ()
 
@@ -235,6 +244,7 @@ def max(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     if not isinstance(input, Tensor):
         refuse("max", "input", input)
     if dim is None:
+        _refuse_empty("max", input)
         return amax(input)
     if isinstance(dim, Tensor):
         return input.maximum(dim)
@@ -257,6 +267,7 @@ def min(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     if not isinstance(input, Tensor):
         refuse("min", "input", input)
     if dim is None:
+        _refuse_empty("min", input)
         return amin(input)
     if isinstance(dim, Tensor):
         return input.minimum(dim)
