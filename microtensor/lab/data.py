@@ -1,0 +1,307 @@
+"""Data sets: scikit-learn's own and the user's, checked before anything is computed from them."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microtensor.lab.optional import require
+from microtensor.lab.seeds import seed_for
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+# Fewer rows of a class than this cannot be spread over training, validation and test parts.
+_FEWEST_PER_CLASS = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Rows of numbers and the class of each.
+
+    Attributes:
+        name: what tables and pictures call it.
+        x: float64, (rows, columns).
+        y: int64, (rows,), from 0 to ``len(classes) - 1``.
+        columns: a name per column.
+        classes: the labels as they were given, in the order of their numbers.
+    """
+
+    name: str
+    x: Floats
+    y: Labels
+    columns: tuple[str, ...]
+    classes: tuple[str, ...]
+
+    @property
+    def outputs(self) -> int:
+        """The outputs a network needs: one logit for two classes, else one per class."""
+        return 1 if len(self.classes) == 2 else len(self.classes)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some rows of a data set, standardised."""
+
+    x: Floats
+    y: Labels
+
+
+def dataset(x: Any, y: Any, name: str = "data", columns: Sequence[str] | None = None) -> Dataset:
+    """Check a table of numbers and its labels, and make a data set of them.
+
+    Args:
+        x: rows of numbers, (rows, columns): an array, nested lists or a DataFrame.
+        y: a class for each row: integers, strings or booleans, at least two different ones.
+        name: what tables and pictures call it.
+        columns: a name per column; a DataFrame brings its own.
+
+    Raises:
+        TypeError: values that are not numbers, or labels that are not classes.
+        ValueError: wrong shapes, NaN or infinite values (counted by column), fewer than two
+            classes, or too few rows of one.
+
+    Example:
+        >>> flowers = dataset([[0.1, 2.0]] * 6 + [[0.3, 1.0]] * 6, ["a"] * 6 + ["b"] * 6)
+        >>> flowers.classes, flowers.outputs
+        (('a', 'b'), 1)
+    """
+    values = np.asarray(x)
+    if values.ndim != 2 or values.shape[1] == 0:
+        raise ValueError(f"{name}: x must be (rows, columns), got shape {values.shape}")
+    if columns is None:
+        columns = getattr(x, "columns", [f"column {index}" for index in range(values.shape[1])])
+    names = tuple(str(column) for column in columns)
+    if len(names) != values.shape[1]:
+        raise ValueError(f"{name}: {len(names)} names for {values.shape[1]} columns")
+    numbers = _numbers(name, values, names)
+    classes, labels = _classes(name, np.asarray(y), len(values))
+    return Dataset(name, numbers, labels, names, classes)
+
+
+def _numbers(name: str, values: NDArray[Any], columns: Sequence[str]) -> Floats:
+    """Return the values as float64, or say which columns are not finite numbers."""
+    if values.dtype.kind not in "fiub":
+        bad = [
+            column for column, one in zip(columns, values.T, strict=True) if not _is_numeric(one)
+        ]
+        if bad:
+            raise TypeError(f"{name}: these columns do not hold numbers: {_listed(bad)}")
+    values = np.ascontiguousarray(values, np.float64)
+    for what, wrong in (("NaN", np.isnan(values)), ("infinite values", np.isinf(values))):
+        counts = wrong.sum(0)
+        if counts.any():
+            found = [
+                f"{columns[index]} ({counts[index]})" for index in np.flatnonzero(counts).tolist()
+            ]
+            raise ValueError(
+                f"{name}: {what} in {len(found)} of {len(columns)} columns, "
+                f"{counts.sum()} values of {values.size}: {_listed(found)}"
+            )
+    return values
+
+
+def _is_numeric(column: NDArray[Any]) -> bool:
+    try:
+        column.astype(np.float64)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _classes(name: str, labels: NDArray[Any], rows: int) -> tuple[tuple[str, ...], Labels]:
+    """Return the distinct labels and each row's number among them."""
+    if labels.ndim == 2 and labels.shape[1] == 1:  # a DataFrame of one column
+        labels = labels[:, 0]
+    if labels.shape != (rows,):
+        raise ValueError(
+            f"{name}: y must hold one label for each of {rows} rows, got shape {labels.shape}"
+        )
+    missing = sum(_is_missing(label) for label in labels.tolist())
+    if missing:
+        raise ValueError(f"{name}: NaN in {missing} of {rows} labels")
+    if labels.dtype.kind == "f":
+        if not np.all(labels == np.round(labels)):
+            raise TypeError(
+                f"{name}: labels must be classes, got fractions such as "
+                f"{labels[labels != np.round(labels)][0]}"
+            )
+        labels = labels.astype(np.int64)
+    found, numbers, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    if len(found) < 2:
+        raise ValueError(f"{name}: at least two classes are needed, found {len(found)}")
+    if counts.min() < _FEWEST_PER_CLASS:
+        rare = found[counts.argmin()]
+        raise ValueError(
+            f"{name}: class {rare} has {counts.min()} rows; each class needs {_FEWEST_PER_CLASS}"
+        )
+    return tuple(str(label) for label in found.tolist()), numbers.astype(np.int64)
+
+
+def _is_missing(label: Any) -> bool:
+    # NaN differs from itself; pandas' own NA refuses to answer, so it is known by its type.
+    return label is None or type(label).__name__ == "NAType" or bool(label != label)
+
+
+def _listed(items: Sequence[str], most: int = 5) -> str:
+    rest = len(items) - most
+    return ", ".join(items[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _moons(seed: int) -> tuple[Any, Any, Sequence[str]]:
+    x, y = require("sklearn.datasets").make_moons(2000, noise=0.1, random_state=seed)
+    return x, y, ("x1", "x2")
+
+
+def _circles(seed: int) -> tuple[Any, Any, Sequence[str]]:
+    make_circles = require("sklearn.datasets").make_circles
+    x, y = make_circles(2000, noise=0.1, factor=0.5, random_state=seed)
+    return x, y, ("x1", "x2")
+
+
+def _digits(seed: int) -> tuple[Any, Any, Sequence[str]]:
+    bunch = require("sklearn.datasets").load_digits()
+    return bunch.data, bunch.target, bunch.feature_names
+
+
+def _breast_cancer(seed: int) -> tuple[Any, Any, Sequence[str]]:
+    bunch = require("sklearn.datasets").load_breast_cancer()
+    return bunch.data, bunch.target, tuple(bunch.feature_names)
+
+
+DATASETS: dict[str, Callable[[int], tuple[Any, Any, Sequence[str]]]] = {
+    "moons": _moons,
+    "circles": _circles,
+    "digits": _digits,
+    "breast_cancer": _breast_cancer,
+}
+
+
+def load(name: str, seed: int = 0) -> Dataset:
+    """Load one of scikit-learn's data sets.
+
+    Args:
+        name: moons (2000 rows, noise 0.1), circles (2000 rows, noise 0.1, factor 0.5), digits
+            or breast_cancer.
+        seed: for the ones that are drawn.
+
+    Raises:
+        ValueError: an unknown name; the message lists the known ones.
+        ImportError: scikit-learn is not installed.
+    """
+    if name not in DATASETS:
+        raise ValueError(f"unknown data set {name!r}; known are: {', '.join(DATASETS)}")
+    x, y, columns = DATASETS[name](seed_for(seed, name, "drawn"))
+    return dataset(x, y, name, columns)
+
+
+def load_csv(path: str | Path) -> Dataset:
+    """Read a data set from a CSV file: numbers, and the class in the last column.
+
+    A first line that holds names instead of numbers is taken as the header. Empty cells count as
+    NaN, which is then reported by column.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: a line of another length (its number is named), or what :func:`dataset` raises.
+    """
+    path = Path(path)
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        lines = [(number, row) for number, row in enumerate(csv.reader(file), 1) if row]
+    if not lines or len(lines[0][1]) < 2:
+        raise ValueError(f"{path}: a CSV file with numbers and, last, the class is needed")
+    width = len(lines[0][1])
+    for number, row in lines:
+        if len(row) != width:
+            raise ValueError(f"{path}, line {number}: {len(row)} cells where {width} are expected")
+    header: list[str] = []
+    if not any(_is_number(cell) for cell in lines[0][1][:-1]):
+        header = lines.pop(0)[1]
+    cells = np.array([row for _, row in lines], dtype=object).reshape(len(lines), width)
+    empty = np.vectorize(_is_empty, otypes=[bool])(cells)
+    cells[empty] = math.nan
+    return dataset(cells[:, :-1], cells[:, -1], path.stem, header[:-1] or None)
+
+
+def _is_empty(cell: str) -> bool:
+    return cell.strip().lower() in ("", "na", "nan")
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return _is_empty(cell)
+    return True
+
+
+def as_dataset(given: str | Dataset | tuple[Any, Any], seed: int) -> Dataset:
+    """Return a data set from its name, from (x, y), or as it is."""
+    if isinstance(given, Dataset):
+        return given
+    if isinstance(given, str):
+        return load(given, seed)
+    if isinstance(given, tuple) and len(given) == 2:
+        return dataset(*given)
+    raise TypeError(
+        f"a data set must be a name ({', '.join(DATASETS)}), a pair (x, y) or a lab.Dataset, "
+        f"got {type(given).__name__}"
+    )
+
+
+def as_datasets(given: Sequence[str | Dataset | tuple[Any, Any]], seed: int) -> list[Dataset]:
+    """Return the data sets of a list, each name once."""
+    if isinstance(given, str):
+        given = (given,)
+    found = [as_dataset(one, seed) for one in given]
+    names = [one.name for one in found]
+    if not found:
+        raise ValueError(f"no data set given; known are: {', '.join(DATASETS)}")
+    if len(set(names)) < len(names):
+        raise ValueError(f"data sets must have different names, got {', '.join(names)}")
+    return found
+
+
+def split(labels: Labels, shares: Sequence[float], seed: int) -> list[NDArray[np.int64]]:
+    """Deal rows out by lot, each class in the same shares.
+
+    Args:
+        labels: the class of each row.
+        shares: positive numbers whose sum is 1.
+        seed: the lot.
+
+    Returns:
+        For each share the numbers of its rows, in random order.
+
+    Example:
+        >>> first, second = split(np.array([0, 0, 0, 0, 1, 1]), (0.5, 0.5), seed=0)
+        >>> len(first), len(second), sorted([*first, *second]) == [0, 1, 2, 3, 4, 5]
+        (3, 3, True)
+    """
+    draw = np.random.default_rng(seed)
+    ends = np.cumsum(shares)[:-1]
+    dealt = []
+    for label in np.unique(labels):
+        rows = draw.permutation(np.flatnonzero(labels == label))
+        dealt.append(np.split(rows, np.round(ends * len(rows)).astype(int)))
+    return [draw.permutation(np.concatenate(part)) for part in zip(*dealt, strict=True)]
+
+
+def standardise(data: Dataset, rows: Sequence[NDArray[np.int64]]) -> list[Part]:
+    """Return parts with mean 0 and deviation 1 in the first; the others follow its scale.
+
+    A column that is constant in the first part is centred only.
+    """
+    first = data.x[rows[0]]
+    mean, deviation = first.mean(0), first.std(0)
+    # Rounding leaves a constant column a deviation of about 1e-16 times its size, not zero.
+    constant = deviation <= 1e-12 * np.abs(first).max(0, initial=0.0)
+    deviation = np.where(constant, 1.0, deviation)
+    return [Part((data.x[part] - mean) / deviation, data.y[part]) for part in rows]

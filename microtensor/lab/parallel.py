@@ -1,0 +1,102 @@
+"""Independent pieces of work on all cores, with a progress bar."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import microtensor as mt
+from microtensor.lab.optional import require
+
+Answer = TypeVar("Answer")
+
+
+def run_all(
+    function: Callable[..., Answer],
+    arguments: Sequence[tuple[Any, ...]],
+    *,
+    jobs: int | None = None,
+    progress: str = "",
+) -> list[Answer]:
+    """Call a function once for each tuple of arguments, and return the answers in that order.
+
+    What a call returns must depend on its arguments alone; then the number of processes changes
+    nothing but the time.
+
+    Args:
+        function: a module-level function.
+        arguments: one tuple per call.
+        jobs: how many processes; by default one per core, or as ``joblib.parallel_config`` says.
+            With 1 everything runs in this process.
+        progress: what the progress bar on standard error is called; empty for none.
+    """
+    joblib = require("joblib")
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"jobs must be at least 1, got {jobs}")
+    if jobs is None:
+        jobs = joblib.parallel.get_active_backend()[1] or -1
+    if len(arguments) < 2:
+        jobs = 1
+    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
+    calls = (joblib.delayed(_numbered)(index, function, one) for index, one in enumerate(arguments))
+    answers: dict[int, Answer] = {}
+    with _progress_bar(progress, len(arguments)) as advance:
+        with _workers_deaf_to_ctrl_c():
+            arriving = parallel(calls)
+        for index, answer in arriving:
+            answers[index] = answer
+            advance()
+    return [answers[index] for index in range(len(arguments))]
+
+
+def _numbered(
+    index: int, function: Callable[..., Answer], arguments: tuple[Any, ...]
+) -> tuple[int, Answer]:
+    # One thread each: the cores are shared out among processes, and small networks gain nothing.
+    threads = mt.get_num_threads()
+    mt.set_num_threads(1)
+    try:
+        return index, function(*arguments)
+    finally:
+        mt.set_num_threads(threads)
+
+
+@contextmanager
+def _workers_deaf_to_ctrl_c() -> Iterator[None]:
+    """Let processes that are started here inherit that SIGINT is ignored.
+
+    Ctrl-C goes to every process of a terminal. Workers would each print a traceback; it is for
+    this process to stop, and to stop them. (Blocking the signal, which would lose none, does not
+    do: starting a worker unblocks it.)
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # no other thread may say what a signal does, nor will it get this one
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _progress_bar(description: str, total: int) -> Iterator[Callable[[], None]]:
+    if not description:
+        yield lambda: None
+        return
+    progress, console = require("rich.progress"), require("rich.console")
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    shown = console.Console(stderr=True)
+    with progress.Progress(
+        *columns, console=shown, transient=True, disable=not shown.is_terminal
+    ) as bar:
+        task = bar.add_task(description, total=total)
+        yield lambda: bar.advance(task)

@@ -1,0 +1,127 @@
+"""What the demos have in common: their arguments, and how they start, report and stop."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+
+from microtensor.lab.data import DATASETS, Dataset, as_datasets, load_csv
+from microtensor.lab.environment import backend
+from microtensor.lab.result import Result, check_folder
+
+# Exit statuses: argparse's own for wrong arguments, and a shell's for a command ended by Ctrl-C.
+REFUSED, INTERRUPTED = 2, 130
+
+
+def parser(description: str, datasets: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the arguments that every demo takes.
+
+    Args:
+        description: the demo in a sentence or two.
+        datasets: names of those it uses when none are given.
+    """
+    made = argparse.ArgumentParser(description=description)
+    made.set_defaults(usual=tuple(datasets))
+    made.add_argument(
+        "--seed",
+        type=_natural,
+        default=0,
+        metavar="N",
+        help="decides everything that is drawn (default: 0)",
+    )
+    made.add_argument(
+        "--out", default="out", metavar="FOLDER", help="where pictures and tables go (default: out)"
+    )
+    made.add_argument("--quick", action="store_true", help="a smaller run of a few seconds")
+    made.add_argument(
+        "--datasets",
+        nargs="+",
+        choices=list(DATASETS),
+        metavar="NAME",
+        default=[],
+        help=f"some of {', '.join(DATASETS)} (default: {', '.join(datasets)})",
+    )
+    made.add_argument(
+        "--data",
+        nargs="+",
+        metavar="FILE",
+        default=[],
+        help="CSV files of your own: columns of numbers, the class in the last; "
+        "without --datasets, these alone",
+    )
+    made.add_argument(
+        "--jobs", type=_positive, metavar="N", help="processes (default: one per core)"
+    )
+    return made
+
+
+def run(
+    arguments: argparse.Namespace, settings: str, experiment: Callable[[list[Dataset]], Result]
+) -> int:
+    """Run an experiment as a script does, and return the exit status.
+
+    Data and output folder are checked before the work. What is wrong with them is said in one
+    line on standard error; so is Ctrl-C, which leaves no file half-written.
+
+    Args:
+        arguments: what :func:`parser` parsed.
+        settings: what is done, printed before the work; the same on every machine.
+        experiment: the work, on the data sets that were asked for.
+    """
+    try:
+        try:
+            folder = check_folder(arguments.out)
+            datasets = _datasets(arguments)
+        except (ValueError, TypeError) as error:
+            return _refused(error)
+        print(backend())
+        print(
+            f"data: {', '.join(f'{one.name} {one.x.shape}' for one in datasets)}; "
+            f"seed {arguments.seed}\n{settings}\n",
+            flush=True,
+        )
+        result = experiment(datasets)
+        print(f"{result}\n", flush=True)
+        saved = result.save(folder)
+    except KeyboardInterrupt:
+        print("\ninterrupted: no file was left half-written", file=sys.stderr)
+        return INTERRUPTED
+    except (OSError, ImportError) as error:
+        return _refused(error)
+    print("Time, which differs from run to run:")
+    for what, seconds in result.seconds.items():
+        print(f"  {what}: {seconds:.1f}")
+    print("Saved:", *(f"  {path}" for path in saved), sep="\n")
+    return 0
+
+
+def _datasets(arguments: argparse.Namespace) -> list[Dataset]:
+    names = arguments.datasets or ([] if arguments.data else arguments.usual)
+    given = [*dict.fromkeys(names), *map(load_csv, arguments.data)]
+    return as_datasets(given, arguments.seed)
+
+
+def _refused(error: Exception) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return REFUSED
+
+
+def command() -> str:
+    """Return the command that this script was started with."""
+    return shlex.join(["python", *sys.argv])
+
+
+def _natural(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"must not be negative, got {number}")
+    return number
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
+    return number

@@ -1,0 +1,67 @@
+"""One look for all pictures: colours that survive colour blindness, quiet axes."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+from microtensor.lab.optional import require
+
+INK = "#222222"
+QUIET = "#767676"
+GRID = "#e6e6e6"
+
+# After Okabe and Ito (2008); their yellow is darkened to be seen on white. The line style tells
+# relatives apart in print without colour.
+OPTIMIZERS: dict[str, tuple[str, str]] = {
+    "sgd": ("#000000", "-"),
+    "momentum": ("#0072b2", "-"),
+    "nag": ("#56b4e9", "--"),
+    "adagrad": ("#009e73", "-"),
+    "adadelta": ("#b8a100", "-"),
+    "rmsprop": ("#cc79a7", "-"),
+    "adam": ("#d55e00", "-"),
+    "adamw": ("#e69f00", "--"),
+}
+
+ACTIVATIONS: dict[str, str] = {"linear": "#767676", "relu": "#d55e00", "tanh": "#0072b2"}
+
+# Of classes: the line of points, and the lighter tone of the region.
+CLASSES: tuple[tuple[str, str], ...] = (
+    ("#0072b2", "#cfe3f1"),
+    ("#d55e00", "#f9dfcd"),
+    ("#009e73", "#cdebe2"),
+    ("#cc79a7", "#f5e3ec"),
+    ("#b8a100", "#f1ecc8"),
+    ("#56b4e9", "#ddf0fb"),
+)
+
+_SETTINGS: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.labelsize": 10,
+    "axes.edgecolor": QUIET,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "text.color": INK,
+    "figure.facecolor": "white",
+    "figure.dpi": 110,
+    "savefig.dpi": "figure",
+}
+
+
+def styled() -> AbstractContextManager[None]:
+    """Return a context in which matplotlib draws in this style; outside it nothing changes."""
+    context: AbstractContextManager[None] = require("matplotlib").rc_context(_SETTINGS)
+    return context
