@@ -164,7 +164,7 @@ static inline int same_or_apart(const void *a, const void *b, int64_t bytes) {
  * depend on sizes only, so results do not depend on the number of threads. */
 #define MT_PARALLEL 65536
 #define MT_CHUNK 16384
-#define MT_COLUMN_CHUNK 256
+#define MT_COLUMN_CHUNK 512
 #define MT_TASKS_LIMIT 64
 
 static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }

@@ -79,8 +79,7 @@ static void *helper(void *unused) {
         for (int spin = 0; spin < MT_SPINS && atomic_load(&pool.job) == seen; spin++)
             pause_briefly();
         pthread_mutex_lock(&pool.lock);
-        while (!pool.stopping && (atomic_load(&pool.job) == seen || !pool.open)) {
-            seen = atomic_load(&pool.job);
+        while (!pool.stopping && atomic_load(&pool.job) == seen) {
             pool.sleeping++;
             pthread_cond_wait(&pool.wake, &pool.lock);
             pool.sleeping--;
@@ -90,10 +89,15 @@ static void *helper(void *unused) {
             return NULL;
         }
         seen = atomic_load(&pool.job);
-        atomic_fetch_add(&pool.inside, 1);
+        /* Too late for this job: spin for the next one, which is likely to be near. */
+        const int joins = pool.open;
+        if (joins)
+            atomic_fetch_add(&pool.inside, 1);
         pthread_mutex_unlock(&pool.lock);
-        work();
-        atomic_fetch_sub_explicit(&pool.inside, 1, memory_order_release);
+        if (joins) {
+            work();
+            atomic_fetch_sub_explicit(&pool.inside, 1, memory_order_release);
+        }
     }
 }
 

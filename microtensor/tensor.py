@@ -555,7 +555,8 @@ def to_array(data: Any, dtype: Any = None, copy: bool = False) -> np.ndarray[Any
         first = first[0]
     numeric = hasattr(first, "dtype")  # of an array or a NumPy number; Python's have none
     array = np.asarray(data) if isinstance(data, np.ndarray) and not copy else np.array(data)
-    if not numeric and (array.dtype.kind == "u" or isinstance(first, int) and array.dtype == object):
+    beyond = array.dtype.kind == "u" or (array.dtype == object and isinstance(first, int))
+    if beyond and not numeric:
         raise ValueError("an integer is too large: tensors hold at most 64-bit signed ones")
     if array.dtype.kind not in "fiub":
         raise TypeError(
@@ -566,8 +567,8 @@ def to_array(data: Any, dtype: Any = None, copy: bool = False) -> np.ndarray[Any
         if (not numeric and array.dtype.kind == "f") or (array.size == 0 and not numeric):
             dtype = dtypes.get_default_dtype().numpy
         else:
-            dtype = array.dtype.newbyteorder("=")
-            dtypes.from_numpy_dtype(dtype)
+            # The canonical object: newbyteorder makes an equal one, and kernels compare identity.
+            dtype = dtypes.from_numpy_dtype(array.dtype.newbyteorder("=")).numpy
     if array.dtype is dtype:
         return array
     if not numeric and dtype.kind in "iu" and array.size:

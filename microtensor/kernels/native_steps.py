@@ -40,6 +40,8 @@ class ArrayTable(twin.ArrayTable):
     """
 
     __slots__ = ("_agreed", "_buffers", "_item", "_pointers", "_sizes", "_stamp", "dtype", "odd")
+    dtype: Any  # float32 or float64; None if C takes no arrays of theirs
+    odd: set[int]  # the entries that C cannot take, by their index
 
     def __init__(self, arrays: Sequence[Any]) -> None:
         self._build(arrays)
@@ -68,8 +70,15 @@ class ArrayTable(twin.ArrayTable):
                 self._set(i, array)
 
     def agree(self, dtype: Any) -> bool:
-        """Say whether C may read this table as of a dtype: it has that, or holds nothing."""
-        return self.dtype is dtype or all(held is None for held in self._buffers)
+        """Say whether the table is of this dtype; one that holds nothing becomes so."""
+        if self.dtype is dtype:
+            return True
+        if dtype is None or any(array is not None for array in self.arrays):
+            return False
+        self.dtype, self._item = dtype, _ITEMS[dtype]
+        # cffi knows a table of pointers to float from one to double, though all are NULL.
+        self._pointers = ffi.new(_POINTERS[dtype], len(self.arrays))
+        return True
 
     def _build(self, arrays: Sequence[Any]) -> None:
         count = len(arrays)
@@ -83,8 +92,7 @@ class ArrayTable(twin.ArrayTable):
         self._sizes = ffi.new(_SIZES, count)
         self._stamp = next(_stamps)
         self._agreed: tuple[Any, ...] = ()
-        # Entries that C cannot take, by their index.
-        self.odd: set[int] = set()
+        self.odd = set()
         for i, array in enumerate(arrays):
             if array is not None:
                 self._set(i, array)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from microtensor.lab.compare_report import Entry, comparison_result
-from microtensor.lab.data import DATASETS, Dataset, as_datasets
+from microtensor.lab.data import DATASETS, Dataset, as_datasets, call
 from microtensor.lab.optimizers import OPTIMIZERS, Recipe, recipes
 from microtensor.lab.parallel import run_all
 from microtensor.lab.result import Result
@@ -78,9 +78,9 @@ def compare(
     chosen = recipes(optimizers)
     todo = _tasks(tasks, seed)
     command = command or (
-        'python -c "from microtensor import lab; print(lab.compare('
-        f"{tuple(task.data.name for task in todo)!r}, {tuple(one.name for one in chosen)!r}, "
-        f'lab.{budget!r}, seed={seed}))"'
+        'python -c "from microtensor import lab; '
+        f"print(lab.compare({call([task.data for task in todo])}, "
+        f'{[one.name for one in chosen]}, lab.{budget!r}, seed={seed}))"'
     )
     started = time.perf_counter()
     tuned = _tune(todo, chosen, budget, seed, jobs, progress)

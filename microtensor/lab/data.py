@@ -269,6 +269,12 @@ def as_datasets(given: Sequence[str | Dataset | tuple[Any, Any]], seed: int) -> 
     return found
 
 
+def call(datasets: Sequence[Dataset]) -> str:
+    """Return data sets as a call names them: scikit-learn's by name, others as variables."""
+    shown = [repr(one.name) if one.name in DATASETS else one.name for one in datasets]
+    return f"[{', '.join(shown)}]"
+
+
 def split(labels: Labels, shares: Sequence[float], seed: int) -> list[NDArray[np.int64]]:
     """Deal rows out by lot, each class in the same shares.
 

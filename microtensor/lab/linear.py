@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import microtensor as mt
 from microtensor import nn
 from microtensor.lab.collapse import EXACT, fold, fold_error, folded_weight
-from microtensor.lab.data import Dataset, Part, as_datasets, split, standardise
+from microtensor.lab.data import Dataset, Part, as_datasets, call, split, standardise
 from microtensor.lab.linear_report import ALIKE, BENT, collapse_result
 from microtensor.lab.optional import require
 from microtensor.lab.parallel import run_all
@@ -128,9 +128,10 @@ def linear_collapse(
     """
     plan = plan or Plan()
     chosen = as_datasets(datasets, seed)
+    planned = "" if plan == Plan() else f", plan=lab.{plan!r}"
     command = command or (
-        'python -c "from microtensor import lab; print(lab.linear_collapse('
-        f'{tuple(data.name for data in chosen)!r}, seed={seed}))"'
+        'python -c "from microtensor import lab; '
+        f'print(lab.linear_collapse({call(chosen)}{planned}, seed={seed}))"'
     )
     started = time.perf_counter()
     work: list[tuple[Any, ...]] = []

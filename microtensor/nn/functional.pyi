@@ -131,9 +131,6 @@ def eq(input: Tensor, other: Tensor | _float) -> Tensor:
 def exp(input: Tensor) -> Tensor:
     """Raise e to the elements."""
 
-def expand(input: Tensor, size: Sequence[_int]) -> Tensor:
-    """Repeat dimensions of length 1 without copying; -1 keeps a length."""
-
 def eye(n: _int, m: _int | None = None, *, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
     """Make a matrix with ones on its diagonal."""
 

@@ -40,8 +40,9 @@ def operands(a: Any, b: Any) -> tuple[Array, Array]:
         b = number_array(b, a.dtype)
     if a.dtype is not b.dtype:
         dtype = result_dtype(a, b)
-        a = a.astype(dtype, copy=False)
-        b = b.astype(dtype, copy=False)
+        with np.errstate(all="ignore"):  # what a dtype cannot hold becomes infinite
+            a = a.astype(dtype, copy=False)
+            b = b.astype(dtype, copy=False)
     return a, b
 
 

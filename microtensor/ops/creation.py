@@ -93,8 +93,9 @@ def from_numpy(ndarray: Any) -> Tensor:
             f"given numpy array has byte order different from the native one ({ndarray.dtype}); "
             "convert it with .astype(array.dtype.newbyteorder('='))"
         )
-    dtypes.from_numpy_dtype(ndarray.dtype)
-    return wrap(ndarray)
+    dtype = dtypes.from_numpy_dtype(ndarray.dtype).numpy
+    # An equal dtype may be another object (unpickled arrays'), and kernels compare identity.
+    return wrap(ndarray if ndarray.dtype is dtype else ndarray.view(dtype))
 
 
 @publish(f"{_SIZES}, {_OPTIONS[3:]}")

@@ -86,7 +86,8 @@ def _plain_part(part: Any) -> Any:
     elif isinstance(part, slice):
         if part.step is not None and part.step <= 0:
             raise ValueError("step must be greater than zero")
-        return slice(*(None if p is None else to_index(p) for p in (part.start, part.stop, part.step)))
+        bounds = (part.start, part.stop, part.step)
+        return slice(*(None if bound is None else to_index(bound) for bound in bounds))
     if isinstance(part, np.ndarray):
         if part.dtype == np.uint8:
             raise IndexError(

@@ -145,10 +145,10 @@ def _move_retained(before: Node | None, after: Node | None) -> None:
     """Let ``retain_grad()`` go with the tensor, to the node it has after a write."""
     if before is None or after is None or before is after or not before.hooks:
         return
-    moved = [hook for hook in before.hooks if isinstance(hook, RetainGrad)]
-    if moved:
-        before.hooks = [hook for hook in before.hooks if hook not in moved]
-        after.hooks = moved
+    for hook in before.hooks:
+        if isinstance(hook, RetainGrad):
+            before.hooks = [each for each in before.hooks if each is not hook]
+            after.hooks = [hook]
 
 
 def _in_dtype(node: Node | None, tensor: Tensor) -> Node | None:

@@ -25,15 +25,19 @@ def _same_dtype(op: str, first: str, a: Array, second: str, b: Array) -> None:
     )
 
 
+def _unequal(a: tuple[int, ...], b: tuple[int, ...], rows: int) -> RuntimeError:
+    return RuntimeError(
+        f"matmul: the shapes {list(a)} and {list(b)} cannot be multiplied: {a[-1]} columns against "
+        f"{rows} rows"
+    )
+
+
 def _matmul_forward(a: Array, b: Array) -> Array:
     if a.dtype is not b.dtype and a.dtype != b.dtype:
         _same_dtype("matmul", "input", a, "other", b)
     shape_a, shape_b = a.shape, b.shape
     if shape_a[-1] != shape_b[-2]:
-        raise RuntimeError(
-            f"matmul: the shapes {list(shape_a)} and {list(shape_b)} cannot be multiplied: "
-            f"{shape_a[-1]} columns against {shape_b[-2]} rows"
-        )
+        raise _unequal(shape_a, shape_b, shape_b[-2])
     if len(shape_a) == 2 and len(shape_b) == 2:
         out = empty((shape_a[0], shape_b[1]), a.dtype)
     else:
@@ -94,6 +98,9 @@ def matmul(input: Any, other: Any) -> Tensor:
         raise RuntimeError(
             f"matmul: both arguments need to be at least 1D, but they are {ndim_a}D and {ndim_b}D"
         )
+    rows = other._array.shape[-2 if ndim_b > 1 else 0]
+    if input._array.shape[-1] != rows:
+        raise _unequal(input._array.shape, other._array.shape, rows)
     a = input.unsqueeze(0) if ndim_a == 1 else input
     b = other.unsqueeze(1) if ndim_b == 1 else other
     result = _matmul_public(a, b)

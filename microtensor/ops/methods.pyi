@@ -27,15 +27,25 @@ class TensorMethods:
 
     def __iadd__(self, other: Any) -> Tensor: ...
 
+    def __iand__(self, other: Any) -> Tensor: ...
+
+    def __ifloordiv__(self, other: Any) -> Tensor: ...
+
+    def __imod__(self, other: Any) -> Tensor: ...
+
     def __imul__(self, other: Any) -> Tensor: ...
 
     def __invert__(self) -> Tensor: ...
+
+    def __ior__(self, other: Any) -> Tensor: ...
 
     def __ipow__(self, other: Any) -> Tensor: ...
 
     def __isub__(self, other: Any) -> Tensor: ...
 
     def __itruediv__(self, other: Any) -> Tensor: ...
+
+    def __ixor__(self, other: Any) -> Tensor: ...
 
     def __le__(self, other: Any) -> Tensor: ...
 
@@ -97,7 +107,7 @@ class TensorMethods:
     def add(self, other: Tensor | _float, *, alpha: _float = 1) -> Any:
         """Add two tensors, or a number to a tensor."""
 
-    def add_(self, other: Tensor | _float) -> Tensor:
+    def add_(self, other: Tensor | _float, *, alpha: _float = 1) -> Tensor:
         """Do :func:`add` in place: write the result into this tensor, and give it."""
 
     def all(self, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False) -> Any:
@@ -121,14 +131,23 @@ class TensorMethods:
     def bitwise_and(self, other: Tensor | _float) -> Tensor:
         """Combine bits: and."""
 
+    def bitwise_and_(self, other: Tensor | _float) -> Tensor:
+        """Do :func:`bitwise_and` in place: write the result into this tensor, and give it."""
+
     def bitwise_not(self) -> Tensor:
         """Invert the bits; bools turn into their opposites."""
 
     def bitwise_or(self, other: Tensor | _float) -> Tensor:
         """Combine bits: or."""
 
+    def bitwise_or_(self, other: Tensor | _float) -> Tensor:
+        """Do :func:`bitwise_or` in place: write the result into this tensor, and give it."""
+
     def bitwise_xor(self, other: Tensor | _float) -> Tensor:
         """Combine bits: exclusive or."""
+
+    def bitwise_xor_(self, other: Tensor | _float) -> Tensor:
+        """Do :func:`bitwise_xor` in place: write the result into this tensor, and give it."""
 
     def bool(self) -> Tensor:
         """Convert to bool; the tensor itself if it has that dtype."""
@@ -201,6 +220,9 @@ class TensorMethods:
 
     def floor_divide(self, other: Tensor | _float) -> Tensor:
         """Divide and round down."""
+
+    def floor_divide_(self, other: Tensor | _float) -> Tensor:
+        """Do :func:`floor_divide` in place: write the result into this tensor, and give it."""
 
     def ge(self, other: Tensor | _float) -> Tensor:
         """Compare: greater than or equal. Gives bools."""
@@ -331,6 +353,9 @@ class TensorMethods:
     def remainder(self, other: Tensor | _float) -> Tensor:
         """Give the remainder with the divisor's sign, as Python's %."""
 
+    def remainder_(self, other: Tensor | _float) -> Tensor:
+        """Do :func:`remainder` in place: write the result into this tensor, and give it."""
+
     def reshape(self, *shape: Any) -> Tensor:
         """Give the elements another shape; one length may be -1. A view where possible."""
 
@@ -376,7 +401,7 @@ class TensorMethods:
     def sub(self, other: Tensor | _float, *, alpha: _float = 1) -> Any:
         """Subtract a tensor or a number from a tensor."""
 
-    def sub_(self, other: Tensor | _float) -> Tensor:
+    def sub_(self, other: Tensor | _float, *, alpha: _float = 1) -> Tensor:
         """Do :func:`sub` in place: write the result into this tensor, and give it."""
 
     def subtract(self, other: Tensor | _float, *, alpha: _float = 1) -> Any:

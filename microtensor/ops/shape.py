@@ -118,6 +118,7 @@ expand: Any = declare(
     summary="Repeat dimensions of length 1 without copying; -1 keeps a length.",
     view=True,
     integral=True,
+    namespaces=(),
     samples=samples.given((((3, 1),), {"size": (2, 3, 4)}), (((),), {"size": (2,)})),
 )
 

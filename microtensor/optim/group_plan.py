@@ -81,11 +81,15 @@ class GroupPlan:
         if len(active) != len(self.active) or not all(map(is_, active, self.active)):
             return False
         if values != self.values:
-            optimizer._check_group(group)
-            if optimizer._used_states(group) != self.used:
-                return False
+            # A schedule changes the rate, which comes first, at each step: that is to be cheap.
+            if values[1:] == self.values[1:] and values[0] >= 0.0:
+                self.hyper[0] = values[0]
+            else:
+                optimizer._check_group(group)
+                if optimizer._used_states(group) != self.used:
+                    return False
+                self.hyper[:] = values
             self.values = values
-            self.hyper[:] = values
         if not optimizer._state_seen:
             return True
         now = self._arrays(optimizer._state, self._held_names, active)

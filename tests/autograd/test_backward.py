@@ -70,7 +70,7 @@ def test_gradient_of_another_dtype_is_cast():
 
 
 def test_a_tensor_without_a_graph_is_refused():
-    with pytest.raises(RuntimeError, match="element 0.*does not require grad"):
+    with pytest.raises(RuntimeError, match=r"element 0.*does not require grad"):
         mt.ones(2).sum().backward()
     x = leaf()
     with mt.no_grad():
@@ -114,7 +114,7 @@ def test_twice_through_a_freed_graph_raises_and_says_what_to_do():
     x = leaf()
     y = (x * x).sum()
     y.backward()
-    with pytest.raises(RuntimeError, match="second time.*retain_graph=True"):
+    with pytest.raises(RuntimeError, match=r"second time.*retain_graph=True"):
         y.backward()
 
 
@@ -122,7 +122,7 @@ def test_a_part_of_a_freed_graph_raises_and_names_the_op():
     x = leaf()
     hidden = x.exp()
     hidden.sum().backward()
-    with pytest.raises(RuntimeError, match="^exp: .*second time"):
+    with pytest.raises(RuntimeError, match=r"^exp: .*second time"):
         (hidden * 2).sum().backward()
 
 
@@ -349,7 +349,7 @@ def test_leaf_rules():
 
 def test_requires_grad_of_a_computed_tensor_cannot_be_switched_off():
     y = leaf() * 2
-    with pytest.raises(RuntimeError, match="leaf variables.*detach"):
+    with pytest.raises(RuntimeError, match=r"leaf variables.*detach"):
         y.requires_grad = False
     y.requires_grad = True  # as it is
 
@@ -378,7 +378,7 @@ def test_assigned_grad_must_fit():
     x = leaf()
     with pytest.raises(RuntimeError, match=r"size.*\[3\].*\[2\]"):
         x.grad = mt.ones(3)
-    with pytest.raises(RuntimeError, match="float64.*float32"):
+    with pytest.raises(RuntimeError, match=r"float64.*float32"):
         x.grad = mt.ones(2, dtype=mt.float64)
     with pytest.raises(TypeError, match="int"):
         x.grad = 3

@@ -59,7 +59,7 @@ def test_right_derivatives_pass(x):
 
 
 def test_a_wrong_derivative_is_found_and_labelled(x):
-    with pytest.raises(GradcheckError, match="output 0 with respect to input 0.*differences give"):
+    with pytest.raises(GradcheckError, match=r"output 0 with respect to input 0.*differences give"):
         gradcheck(wrong, x)
     assert gradcheck(wrong, x, raise_exception=False) is False
 

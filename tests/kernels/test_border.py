@@ -164,10 +164,8 @@ def test_a_read_only_memory_map_is_refused(implementation, tmp_path):
 
 @each_implementation
 @each_dtype
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("name", [name for name in WRITERS if name != "random_uniform"])
 def test_an_output_of_another_size_is_refused(implementation, dtype, name):
-    if name == "random_uniform":
-        pytest.skip("an output of any size can be filled")
     x, out = numbers((5, 5), dtype), np.zeros((2, 3), dtype)
     with pytest.raises(ValueError):
         WRITERS[name](IMPLEMENTATIONS[implementation], x, out)

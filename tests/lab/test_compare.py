@@ -173,6 +173,13 @@ def test_wrong_arguments_are_named(blobs):
         lab.Budget(rates=(0.1, 0.01))
 
 
+def test_the_command_of_a_verdict_repeats_the_call(blobs, result):
+    command = result.verdict.command
+    assert command.startswith('python -c "from microtensor import lab; print(lab.compare([blobs], ')
+    inside = command[command.index("lab.compare") : command.rindex(')"')]
+    assert str(eval(inside, {"lab": lab, "blobs": blobs})) == str(result)
+
+
 def test_a_budget_says_what_differs_from_the_default():
     assert repr(lab.Budget()) == "Budget()"
     assert repr(lab.Budget(steps=7)) == "Budget(steps=7)"

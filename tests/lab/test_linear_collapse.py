@@ -67,6 +67,9 @@ def test_the_same_seed_gives_the_same_tables_however_many_processes(rings, resul
     assert again.table.records == result.table.records
     other = lab.linear_collapse([rings], plan=PLAN, jobs=1, seed=1)
     assert other.table.records != result.table.records
+    command = other.verdict.command
+    assert f"lab.linear_collapse([rings], plan=lab.{PLAN!r}, seed=1)" in command
+    assert eval(f"lab.{PLAN!r}") == PLAN
 
 
 def test_everything_is_saved(result, tmp_path):

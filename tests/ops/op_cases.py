@@ -97,10 +97,7 @@ _OWN: dict[str, Any] = {
     ],
     **{
         name: lambda rng: [
-            ((np.array(v, t),), {})
-            for v in ([[0, 1, 2]], [], 1)
-            for t in ("f8", "i8", "?")
-            if t != "f8" or name != "bitwise_not"
+            ((np.array(v, t),), {}) for v in ([[0, 1, 2]], [], 1) for t in ("f8", "i8", "?")
         ]
         for name in ("isnan", "isinf", "isfinite", "logical_not")
     },

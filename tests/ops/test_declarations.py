@@ -189,7 +189,7 @@ def test_second_derivatives(case):
     assert gradgradcheck(case.call, case.tensors())
 
 
-@each(DIFFERENTIABLE)
+@each([name for name in DIFFERENTIABLE if not name.endswith("_backward")])
 def test_third_derivatives(case):
     """The second walk is recorded too: every rule of every rule takes tensors."""
 
@@ -345,7 +345,7 @@ ELEMENTWISE = [
     for name, op in DECLARED.items()
     if op.samples
     and op.inputs[0] != "condition"
-    and all(not p.default is None or p.is_input for p in parse_signature(op.signature))
+    and all(p.default is not None or p.is_input for p in parse_signature(op.signature))
     and name not in ("linear", "matmul", "linear_weight_gradient", "column_sum", "clamp")
 ]
 

@@ -138,12 +138,12 @@ def test_adam_runs_to_the_wrong_end_where_amsgrad_does_not(amsgrad, end):
     optimizer = mt.optim.Adam([x], betas=(0.9, 0.99), amsgrad=amsgrad)
     memory = x.detach().numpy()
     slopes = mt.tensor(np.array([1010.0])), mt.tensor(np.array([-10.0]))
-    for step in range(1, 12001):
+    for step in range(1, 9001):
         optimizer.param_groups[0]["lr"] = 0.5 / step**0.5
         x.grad = slopes[0] if step % 101 == 1 else slopes[1]
         optimizer.step()
         np.clip(memory, -1, 1, out=memory)
-    assert abs(x.item() - end) < 0.15
+    assert abs(x.item() - end) < 0.2
 
 
 # ---- convergence ----------------------------------------------------------------------------------

@@ -1,0 +1,114 @@
+"""The demos as a user runs them: a process of their own, its output, files and exit status."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMOS = ("linear_collapse", "compare_optimizers")
+
+pytest.importorskip("sklearn")
+
+
+def command(name, *arguments):
+    return [sys.executable, str(ROOT / "demos" / f"{name}.py"), *map(str, arguments)]
+
+
+def environment():
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+
+
+def demo(name, *arguments):
+    return subprocess.run(
+        command(name, *arguments), capture_output=True, text=True, env=environment(), timeout=300
+    )
+
+
+@pytest.fixture
+def csv(tmp_path):
+    """A small data set of one's own: two columns, two classes."""
+    lines = [f"{row % 7},{row * 3 % 11},{'ab'[row % 7 > 3]}" for row in range(60)]
+    path = tmp_path / "mine.csv"
+    path.write_text("\n".join(["left,right,kind", *lines]))
+    return path
+
+
+@pytest.mark.parametrize("name", DEMOS)
+def test_a_quick_run_on_own_data_says_all_and_saves_all(name, csv, tmp_path):
+    out = tmp_path / "made" / "here"
+    run = demo(name, "--quick", "--data", csv, "--out", out, "--jobs", 1)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("backend: ")
+    assert "data: mine (60, 2); seed 0" in run.stdout
+    assert f"Repeat: python {ROOT / 'demos' / name}.py --quick --data" in run.stdout
+    account = json.loads((out / f"{name}.json").read_text())
+    assert account["verdicts"]
+    for verdict in account["verdicts"]:
+        assert f"{verdict['status'].upper()}: {verdict['claim']}" in run.stdout
+    for path in out.iterdir():
+        assert f"  {path}" in run.stdout
+    assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", DEMOS)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--datasets", "suns"], "'suns' (choose from"),
+        (["--seed", "-1"], "must not be negative"),
+        (["--jobs", "0"], "must be at least 1"),
+        (["--data", "nowhere.csv"], "error: [Errno 2]"),
+    ],
+)
+def test_wrong_arguments_end_with_one_message(name, arguments, message, tmp_path):
+    run = demo(name, *arguments, "--out", tmp_path / "out")
+    assert run.returncode == 2
+    assert message in run.stderr and "Traceback" not in run.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_optimizer_is_answered_with_the_known_ones(tmp_path):
+    run = demo("compare_optimizers", "--optimizers", "adma")
+    assert run.returncode == 2
+    assert "'adma' (choose from" in run.stderr and "adadelta" in run.stderr
+
+
+@pytest.mark.parametrize("name", DEMOS)
+def test_nan_in_the_data_is_named_by_column_before_the_work(name, csv, tmp_path):
+    csv.write_text(csv.read_text().replace("\n3,", "\n,", 1))
+    run = demo(name, "--data", csv, "--out", tmp_path / "out")
+    assert run.returncode == 2
+    assert run.stderr.strip() == "error: mine: NaN in 1 of 2 columns, 1 values of 120: left (1)"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", DEMOS)
+def test_a_folder_that_cannot_be_written_is_refused_before_the_work(name, tmp_path):
+    (tmp_path / "file").write_text("")
+    run = demo(name, "--out", tmp_path / "file" / "out")
+    assert run.returncode == 2
+    assert run.stderr.startswith("error: cannot write to") and "backend" not in run.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT to a process group")
+@pytest.mark.parametrize("name", DEMOS)
+def test_ctrl_c_in_the_middle_ends_cleanly(name, tmp_path):
+    process = subprocess.Popen(
+        command(name, "--out", tmp_path / "out", "--jobs", 2),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
+        start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout.readline().startswith("backend")  # the work begins
+    time.sleep(2)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.strip().endswith("interrupted: no file was left half-written")
+    assert "Traceback" not in errors
+    assert not (tmp_path / "out").exists()
