@@ -282,7 +282,14 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def machine(packages: Sequence[str]) -> str:
-    """Return one paragraph: processor, cores, system, Python, versions of `packages`, date."""
+    """Return one paragraph: processor, cores, load, system, Python, versions of `packages`, date.
+
+    To be called before anything is measured: what else runs is part of the result.
+    """
+    cores = len(available_cores())
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan
+    if load > cores / 2:
+        say(f"load {load:.1f} on {cores} cores: other programs run, do not trust these numbers")
     versions = []
     for package in packages:
         try:
@@ -290,7 +297,7 @@ def machine(packages: Sequence[str]) -> str:
         except importlib.metadata.PackageNotFoundError:
             versions.append(f"{package} absent")
     return (
-        f"Machine: {processor()}, {len(available_cores())} cores, "
+        f"Machine: {processor()}, {cores} cores, load {load:.1f} at the start, "
         f"{platform.system()} {platform.machine()}, Python {platform.python_version()}; "
         f"{', '.join(versions)}; {datetime.date.today().isoformat()}."
     )

@@ -81,6 +81,7 @@ def main() -> None:
     parser.add_argument("--kernels", nargs="+", choices=list(TARGETS), default=list(TARGETS))
     options = parser.parse_args()
 
+    machine = common.machine(["microtensor", "numpy", "torch"])
     children, described = common.start(__file__, ["microtensor", "torch", COPY], threads=1)
     progress = Progress(len(options.kernels) * options.rounds, "kernels")
     results = {}
@@ -100,7 +101,6 @@ def main() -> None:
     print(f"\n{ran}\n\n{nanoseconds(results)}\n\n{ratios}")
     if options.output:
         explanation = EXPLANATION.format(rounds=options.rounds)
-        machine = common.machine(["microtensor", "numpy", "torch"])
         parts = ["## Forward kernels", explanation, machine, ratios, "What each ran on:", ran]
         common.write_section(options.output, "kernels", "\n\n".join(parts))
 

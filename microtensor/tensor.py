@@ -59,7 +59,7 @@ class Leaf(Node):
     def accumulate(self, gradient: Any, owned: bool, create_graph: bool) -> None:
         """Add the gradient of one whole walk to the tensor's ``.grad``."""
         tensor = self.tensor()
-        if tensor is None:
+        if tensor is None or tensor._node is None:  # gone, or no longer asking for gradients
             return
         earlier = tensor._grad
         if create_graph:
@@ -522,7 +522,8 @@ def node_of(tensor: Tensor) -> Node | None:
     if base is None or base._node is tensor._base_node:
         return tensor._node
     tensor._base_node = base._node
-    if base._node is None:  # the base was cut off from the graph; its views were not
+    if base._node is None or base._node.op is None:
+        # It was not written to, but cut off from the graph, or made a leaf: that is its own affair.
         return tensor._node
     previous = recording.enabled
     recording.enabled = True  # the change that is caught up with was recorded, whatever is now

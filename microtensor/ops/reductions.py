@@ -13,15 +13,30 @@ from microtensor.ops import samples
 from microtensor.ops.arithmetic import div, eq, mul, where
 from microtensor.ops.arrays import Array, dims_of, dropped, empty, kept_shape
 from microtensor.ops.declare import declare, publish, refuse
-from microtensor.ops.shape import expand, reshape
+from microtensor.ops.shape import reshape
 from microtensor.tensor import Tensor, wrap
 
 _INT64 = np.dtype(np.int64)
 
 
-def spread(g: Any, shape: tuple[int, ...], dim: Any) -> Any:
-    """Give a reduced gradient the reduced dimensions back, repeated to a shape."""
-    return expand(reshape(g, kept_shape(shape, dims_of(dim, len(shape), "sum"))), shape)
+def _spread_forward(x: Array, shape: tuple[int, ...], dim: Any) -> Array:
+    out = empty(shape, x.dtype)
+    kernels.cast(x.reshape(kept_shape(shape, dims_of(dim, len(shape), "sum"))), out)
+    return out
+
+
+# A copy, not an expanded view: the kernels that come next in the walk take contiguous arrays.
+spread: Any = declare(
+    "spread",
+    "input: Tensor, shape: Sequence[int], dim: Any",
+    _spread_forward,
+    rules={"input": lambda g, input_shape, dim: reshape(sum(g, dim), input_shape)},
+    summary="Repeat what was reduced over dimensions to the shape it had: the adjoint of sum.",
+    namespaces=(),
+    samples=samples.given(
+        (((2,),), {"shape": (2, 3), "dim": 1}), (((),), {"shape": (2, 3), "dim": None})
+    ),
+)
 
 
 def _sum_forward(x: Array, dim: Any, keepdim: bool, dtype: Any) -> Array:

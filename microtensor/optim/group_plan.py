@@ -118,6 +118,8 @@ class _Call:
         self.states = kernels.ArrayTable(states)
 
     def run(self, rule: str, gradients: list[Any], hyper: Any) -> None:
-        self.parameters.update([p._array for p in self.tensors])
+        arrays = [p._array for p in self.tensors]
+        if not all(map(is_, arrays, self.parameters.arrays)):
+            self.parameters.update(arrays)
         self.gradients.update(gradients)
         kernels.step(rule, self.parameters, self.gradients, self.states, self.steps, hyper)

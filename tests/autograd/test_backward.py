@@ -365,6 +365,16 @@ def test_requires_grad_of_a_leaf_can_be_switched():
     assert x.grad.tolist() == [3, 3]
 
 
+@pytest.mark.parametrize("freeze", [lambda x: x.requires_grad_(False), lambda x: x.detach_()])
+def test_a_leaf_frozen_before_the_walk_gets_no_gradient(freeze):
+    x, w = leaf(), leaf()
+    y = (x * w).sum()
+    freeze(x)
+    y.backward()
+    assert x.grad is None
+    assert w.grad.tolist() == [1, 2]
+
+
 @pytest.mark.parametrize("dtype", [mt.int64, mt.int32, mt.uint8, mt.bool])
 def test_only_floating_point_tensors_may_require_a_gradient(dtype):
     with pytest.raises(RuntimeError, match=rf"floating point.*{dtype.name}.*\.float\(\)"):

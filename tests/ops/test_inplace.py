@@ -172,6 +172,14 @@ def test_detaching_the_base_does_not_detach_its_views():
     assert x.grad.tolist() == [2, 0, 0]
 
 
+def test_a_view_taken_before_its_base_required_a_gradient_is_not_recorded():
+    x = mt.ones(3)
+    view = x[0]
+    x.requires_grad_()
+    assert not view.requires_grad
+    assert x[0].requires_grad
+
+
 # ---- in-place methods ---------------------------------------------------------------------------
 
 WRITES = {

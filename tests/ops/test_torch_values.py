@@ -12,6 +12,7 @@ import microtensor as mt
 
 # Names of inputs: a, b of shape (3, 4); r (4,); c (3, 1); s (); v (3,); p (3, 4) positive;
 # t (2, 3, 4); w (5, 4) and k (5,): a linear map; e (0, 4). All floating point, all differentiated.
+# Constants: d, which is a; q (4,) positive.
 SHAPES = {
     **{"a": (3, 4), "b": (3, 4), "r": (4,), "c": (3, 1), "s": (), "v": (3,), "p": (3, 4)},
     **{"t": (2, 3, 4), "w": (5, 4), "k": (5,), "e": (0, 4)},
@@ -56,20 +57,18 @@ F.cross_entropy(a * 40, m.tensor([1, 1, 2]), reduction='none'); F.cross_entropy(
 F.cross_entropy(a, m.tensor([0, -100, 2])); F.cross_entropy(a, m.tensor([0, 1, 2]), ignore_index=1)
 F.cross_entropy(a, m.tensor([0, 3, 2]), label_smoothing=0.2)
 F.cross_entropy(a, m.tensor([0, -100, 2]), label_smoothing=0.2)
-F.cross_entropy(a, m.tensor([0, 3, 2]), weight=r.detach().abs())
+F.cross_entropy(a, m.tensor([0, 3, 2]), weight=q)
 F.cross_entropy(t, m.tensor([[0, 1, 2, 0], [1, 1, 2, 2]]))
-F.cross_entropy(a, m.tensor([0, 3, 2]), weight=r.detach().abs(), label_smoothing=0.3, reduction='sum')
-F.cross_entropy(a, m.tensor([0, -100, 2]), weight=r.detach().abs(), label_smoothing=0.3)
-F.cross_entropy(a, b.softmax(1))
-F.cross_entropy(a, b.softmax(1), weight=r.detach().abs(), reduction='none')
+F.cross_entropy(a, m.tensor([0, 3, 2]), weight=q, label_smoothing=0.3, reduction='sum')
+F.cross_entropy(a, m.tensor([0, -100, 2]), weight=q, label_smoothing=0.3)
+F.cross_entropy(a, b.softmax(1)); F.cross_entropy(a, b.softmax(1), weight=q, reduction='none')
 F.cross_entropy(a, b.softmax(1), label_smoothing=0.1, reduction='sum')
 F.cross_entropy(t, t.softmax(1), reduction='none'); F.nll_loss(a, m.tensor([0, 3, 2]))
 F.nll_loss(a, m.tensor([0, -100, 2]), reduction='none'); F.nll_loss(r, m.tensor(1))
-F.nll_loss(a, m.tensor([0, 3, 2]), weight=r.detach().abs())
-F.nll_loss(t, m.tensor([[0, 1, 2, 0], [1, 1, 2, 2]]))
+F.nll_loss(a, m.tensor([0, 3, 2]), weight=q); F.nll_loss(t, m.tensor([[0, 1, 2, 0], [1, 1, 2, 2]]))
 F.binary_cross_entropy_with_logits(a, b.sigmoid())
 F.binary_cross_entropy_with_logits(a * 60, b.sigmoid(), reduction='sum')
-F.binary_cross_entropy_with_logits(a, b.sigmoid(), weight=p.detach(), pos_weight=r.detach().abs(), reduction='none')
+F.binary_cross_entropy_with_logits(a, b.sigmoid(), p.detach(), pos_weight=q, reduction="none")
 F.dropout(a, 0.5, training=False); F.dropout(a, 0.0); F.dropout(a, 1.0); a.clone(); a.detach() * a
 a.contiguous() * 2; a.t().contiguous(); a.to(m.float64) * 2; a.double() + b.float()
 a.half().float(); a.type_as(b.double()); a.float(); (a * 100).long() * a; (a > 0) * a
@@ -101,9 +100,8 @@ def run(m, line, dtype):
     names = inputs(m, dtype)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # d is a without gradient, which PyTorch refuses where it is zero almost everywhere.
-        names_of_line = {"m": m, "F": m.nn.functional, "d": names["a"].detach(), **names}
-        result = eval(line, names_of_line)
+        constants = {"d": names["a"].detach(), "q": names["r"].detach().abs()}
+        result = eval(line, {"m": m, "F": m.nn.functional, **constants, **names})
         if not hasattr(result, "requires_grad"):
             return tuple(result), None, {}
         if result.requires_grad:

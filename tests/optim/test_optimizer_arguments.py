@@ -81,7 +81,7 @@ def test_what_is_no_number_is_named(name, argument):
 
 @pytest.mark.parametrize("betas", [0.9, (0.9,), (0.9, 0.99, 0.999), None, "ab", ("0.9", 0.9)])
 def test_betas_that_are_no_pair_of_numbers_are_named(betas):
-    with pytest.raises(TypeError, match="^betas must be a"):
+    with pytest.raises(TypeError, match=r"^betas must be a"):
         mt.optim.Adam([leaf([1.0])], betas=betas)
 
 
@@ -121,7 +121,7 @@ def test_switches_follow_truth_not_number(name):
     assert len(set(ways)) == 1 and ways[0] < 1
 
 
-# ---- the parameters -------------------------------------------------------------------------------
+# ---- the parameters -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,7 +10,7 @@ from microtensor.kernels import twin_steps
 
 pytest.importorskip("microtensor._native")
 
-from microtensor.kernels import native_steps  # noqa: E402
+from microtensor.kernels import native_steps
 
 STEPS = 1000
 SIZE = 67  # whole vectors and a rest

@@ -10,7 +10,7 @@ from optimizer_cases import NAMES, leaf, make
 
 import microtensor as mt
 
-# ---- Dive into Deep Learning, chapter 12: f(x) = 0.1·x₁² + 2·x₂² from (−5, −2), 20 steps ---------
+# ---- Dive into Deep Learning, chapter 12: f(x) = 0.1·x₁² + 2·x₂² from (−5, −2), 20 steps --------
 
 CURVATURES = np.array([0.2, 4.0])
 START = [-5.0, -2.0]
@@ -62,7 +62,7 @@ def test_epsilon_stands_outside_adagrads_root():
     assert found != pytest.approx(inside.tolist(), rel=1e-3)
 
 
-# ---- what theory says -----------------------------------------------------------------------------
+# ---- what theory says ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["Adam", "AdamW"])
@@ -123,9 +123,7 @@ def test_the_best_constants_give_the_rates_theory_gives():
     )
     x = leaf(np.ones(5))
     best = (np.sqrt(condition) - 1) / (np.sqrt(condition) + 1)
-    heavy_ball = mt.optim.SGD(
-        [x], lr=(2 / (np.sqrt(low) + np.sqrt(high))) ** 2, momentum=best**2
-    )
+    heavy_ball = mt.optim.SGD([x], lr=(2 / (np.sqrt(low) + np.sqrt(high))) ** 2, momentum=best**2)
     # Two equal roots: the distance goes as k·bestᵏ, so its rate nears the limit from above.
     found = asymptotic_rate(heavy_ball, x, curvatures, 100, 150)
     assert best < found < best * 1.02
@@ -146,7 +144,7 @@ def test_adam_runs_to_the_wrong_end_where_amsgrad_does_not(amsgrad, end):
     assert abs(x.item() - end) < 0.2
 
 
-# ---- convergence ----------------------------------------------------------------------------------
+# ---- convergence --------------------------------------------------------------------------------
 
 
 def parabola(x):
@@ -160,7 +158,8 @@ def rosenbrock(x):
     )
 
 
-# optimizer; options and budget on the parabola (to 1e-3), and on Rosenbrock from (−2, 2) (409 to 0.1)
+# optimizer; options and budget on the parabola (down to 1e-3), then on Rosenbrock's function from
+# (−2, 2) (down from 409 to 0.1)
 TABLE = [
     ("SGD", {"lr": 0.4}, 60, {"lr": 4e-4}, 8000),
     ("SGD", {"lr": 0.3, "momentum": 0.9}, 100, {"lr": 2e-4, "momentum": 0.9}, 2000),
@@ -217,7 +216,7 @@ def test_maximize_climbs_where_the_negated_function_is_descended(name):
     assert valley(down).item() < valley(leaf(START)).item()
 
 
-# ---- documentation --------------------------------------------------------------------------------
+# ---- documentation ------------------------------------------------------------------------------
 
 MODULES = [name for _, name, _ in pkgutil.iter_modules(mt.optim.__path__, "microtensor.optim.")]
 

@@ -102,7 +102,7 @@ def test_names_of_parameters_travel_along():
     assert optimizer.param_groups[0]["params"] == list(model.parameters())
 
 
-# ---- saving and resuming --------------------------------------------------------------------------
+# ---- saving and resuming ------------------------------------------------------------------------
 
 
 @EVERY_RICH
@@ -147,7 +147,7 @@ def test_loading_casts_the_state_to_the_parameters_dtype():
 
 
 def test_loading_changes_options_and_keeps_those_the_saved_one_does_not_know():
-    params, optimizer = fresh("SGD", {"lr": 0.5, "momentum": 0.25})
+    _, optimizer = fresh("SGD", {"lr": 0.5, "momentum": 0.25})
     saved = optimizer.state_dict()
     del saved["param_groups"][0]["nesterov"]
     _, other = fresh("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True})
@@ -188,19 +188,19 @@ def test_a_rejected_load_changes_nothing(reason):
     assert bits(params) == bits(same)
 
 
-# ---- copies ---------------------------------------------------------------------------------------
+# ---- copies -------------------------------------------------------------------------------------
+
+
+WAYS = {"deepcopy": copy.deepcopy, "pickle": lambda value: pickle.loads(pickle.dumps(value))}
 
 
 @EVERY_RICH
-@pytest.mark.parametrize("way", ["deepcopy", "pickle"])
+@pytest.mark.parametrize("way", WAYS)
 def test_a_copy_of_parameters_and_optimizer_goes_on_alone(name, options, way):
     params, optimizer = fresh(name, options)
     train(params, optimizer, 0, 4)
     together = {"params": params, "optimizer": optimizer}
-    if way == "deepcopy":
-        twin = copy.deepcopy(together)
-    else:
-        twin = pickle.loads(pickle.dumps(together))
+    twin = WAYS[way](together)
     values, state = bits(params), state_bits(optimizer)
     assert bits(twin["params"]) == values and state_bits(twin["optimizer"]) == state
     assert all(
@@ -223,7 +223,7 @@ def test_a_copied_optimizer_has_parameters_of_its_own():
     assert bits(other.param_groups[0]["params"]) == bits(params)
 
 
-# ---- state in the user's hands --------------------------------------------------------------------
+# ---- state in the user's hands ------------------------------------------------------------------
 
 
 def restarted(name, options, forget):
@@ -326,7 +326,7 @@ def test_a_shown_state_dict_does_not_change_what_follows(name):
     assert bits(params) == bits(others)
 
 
-# ---- groups in the user's hands -------------------------------------------------------------------
+# ---- groups in the user's hands -----------------------------------------------------------------
 
 
 def test_momentum_switched_on_later_starts_from_the_gradient_and_off_keeps_the_buffer():

@@ -138,8 +138,7 @@ def test_gradients_that_come_and_go_equal_optimizers_of_their_own(name, options)
     each = [make(name, [p], **options) for p in apart]
     for step, present in enumerate(["01", "0", "1", "", "01", "1", "1", "01", "0"]):
         gradients = [
-            g if str(i) in present else None
-            for i, g in enumerate(random_gradients(together, step))
+            g if str(i) in present else None for i, g in enumerate(random_gradients(together, step))
         ]
         give_gradients(together, gradients)
         give_gradients(apart, gradients)
@@ -317,7 +316,7 @@ def test_one_kernel_call_a_dtype(calls):
     assert calls == [("adam", 2), ("adam", 2)] * 2
 
 
-# ---- the closure and zero_grad --------------------------------------------------------------------
+# ---- the closure and zero_grad ------------------------------------------------------------------
 
 
 def test_the_closure_runs_with_gradients_on_and_its_loss_is_returned():
