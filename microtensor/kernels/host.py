@@ -110,7 +110,7 @@ def sum(x: Array, axis: tuple[int, ...], out: Array) -> None:
 
 @_quiet
 def mean(x: Array, axis: tuple[int, ...], out: Array) -> None:
-    """out = the mean over the axes, which out keeps as length 1; NaN where nothing is averaged."""
+    """Write the mean over the axes, which out keeps as length 1; NaN where nothing is averaged."""
     wide = np.dtype(np.float32) if x.dtype == np.float16 else x.dtype
     result = np.add.reduce(x, axis=axis, dtype=wide, keepdims=True)
     count = x.size // out.size if out.size else 0

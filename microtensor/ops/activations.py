@@ -113,7 +113,7 @@ def activation(
 
     def checked(x: Array, *values: Any) -> Array:
         check(*values)  # type: ignore[misc]
-        return forward(x, *values)  # type: ignore[no-any-return]
+        return forward(x, *values)
 
     return declare(
         name,
