@@ -143,6 +143,7 @@ class Tensor(TensorMethods):
     _grad: Tensor | None = None
     _path: tuple[tuple[Callable[..., Any], tuple[Any, ...]], ...] = ()  # from the base to here
     _base_node: Node | None = None  # the base's node when ours was derived from it
+    _base_version: int = 0  # and the version of the memory
 
     # Our operators come before NumPy's when a tensor meets an array.
     __array_priority__ = 1000
@@ -521,10 +522,13 @@ def node_of(tensor: Tensor) -> Node | None:
     base = tensor._base
     if base is None or base._node is tensor._base_node:
         return tensor._node
-    tensor._base_node = base._node
     if base._node is None or base._node.op is None:
-        # It was not written to, but cut off from the graph, or made a leaf: that is its own affair.
+        # The base was cut off from the graph, or made a leaf: its own affair until it is written to.
+        if base._node is None and tensor._cell[0] != tensor._base_version:
+            tensor._node = tensor._base_node = None
         return tensor._node
+    tensor._base_node = base._node
+    tensor._base_version = tensor._cell[0]
     previous = recording.enabled
     recording.enabled = True  # the change that is caught up with was recorded, whatever is now
     try:
@@ -533,8 +537,19 @@ def node_of(tensor: Tensor) -> Node | None:
             fresh = function(fresh, *arguments)
     finally:
         recording.enabled = previous
-    tensor._node = fresh._node
+    before, tensor._node = tensor._node, fresh._node
+    move_retained(before, tensor._node)
     return tensor._node
+
+
+def move_retained(before: Node | None, after: Node | None) -> None:
+    """Let ``retain_grad()`` go with a tensor, to the node it has after a write."""
+    if before is None or after is None or before is after or not before.hooks:
+        return
+    for hook in before.hooks:
+        if isinstance(hook, RetainGrad):
+            before.hooks = [each for each in before.hooks if each is not hook]
+            after.hooks = [hook]
 
 
 def to_array(data: Any, dtype: Any = None, copy: bool = False) -> np.ndarray[Any, Any]:

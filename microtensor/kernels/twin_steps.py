@@ -72,7 +72,8 @@ def _rmsprop(x: Array, g: Array, states: States, step: float, hyper: Sequence[fl
     if centered:
         grad_avg *= alpha
         grad_avg += (1 - alpha) * g
-        v = square_avg - grad_avg * grad_avg
+        # A variance: below zero it is rounding, whose root would be NaN.
+        v = np.maximum(square_avg - grad_avg * grad_avg, 0)
     delta = g / (np.sqrt(v) + eps)
     if momentum:
         buffer *= momentum

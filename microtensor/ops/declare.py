@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import ast
 import inspect
-import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -201,7 +201,9 @@ def _publish(
 
 
 def _rule_parameters(rule: Callable[..., Any]) -> list[str]:
-    return list(inspect.signature(rule).parameters)
+    # Rules are plain functions: reading their code is a tenth of what inspect.signature costs.
+    code = rule.__code__
+    return list(code.co_varnames[: code.co_argcount])
 
 
 def _canonical(op: Op, name: str) -> str:
@@ -245,31 +247,71 @@ def _needed_by(op: Op, saved: str) -> list[int]:
 # ---- generated functions ------------------------------------------------------------------------
 
 
-def _compile(op: Op, source: str, function_name: str, names: dict[str, Any]) -> Callable[..., Any]:
-    code = compile(source, f"<microtensor op {op.name}>", "exec")
-    exec(code, names)
-    function: Callable[..., Any] = names[function_name]
+def _first_call(*arguments: Any, **named: Any) -> Any:
+    return _compiled()(*arguments, **named)  # type: ignore[name-defined]  # noqa: F821
+
+
+def _when_called(
+    op: Op, function_name: str, names: dict[str, Any], write: Callable[[], list[str]]
+) -> Callable[..., Any]:
+    """Make a function whose source is written and compiled at its first call.
+
+    Compiling all of them would be most of the time it takes to import the package. The function
+    stays the same object: its code is exchanged.
+    """
+    function = FunctionType(_first_call.__code__, names, function_name)
     function.__module__ = "microtensor"
+
+    def compiled() -> Callable[..., Any]:
+        exec(compile("\n".join(write()), f"<microtensor op {op.name}>", "exec"), names)
+        real = names[function_name]
+        function.__defaults__, function.__kwdefaults__ = real.__defaults__, real.__kwdefaults__
+        function.__code__ = real.__code__
+        names[function_name] = function
+        return function
+
+    names["_compiled"] = compiled
     return function
+
+
+def _signature_of(parameters: list[Parameter]) -> inspect.Signature:
+    return inspect.Signature(
+        [
+            inspect.Parameter(
+                p.name,
+                inspect.Parameter.KEYWORD_ONLY
+                if p.keyword_only
+                else inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                default=inspect.Parameter.empty
+                if p.default is None
+                else ast.literal_eval(p.default),
+            )
+            for p in parameters
+        ]
+    )
 
 
 def _make_backward(op: Op) -> Callable[..., tuple[Any, ...]]:
     """``backward(g, parents, saved)``: the gradients of the inputs, None where nobody asks."""
-    names: dict[str, Any] = {}
-    lines = [f"def {op.name}_backward_rules(g, parents, saved):"]
-    lines.append(f"    {_tuple(f'p{i}' for i in range(len(op.inputs)))} = parents")
-    if op.saved_names:
-        lines.append(f"    {_tuple(f's_{n}' for n in op.saved_names)} = saved")
-    results = []
-    for i, n in enumerate(op.inputs):
-        if n not in op.rules:
-            results.append("None")
-            continue
-        names[f"rule{i}"] = op.rules[n]
-        given = [f"s_{_canonical(op, r)}" for r in _rule_parameters(op.rules[n])[1:]]
-        results.append(f"None if p{i} is None else rule{i}({', '.join(['g', *given])})")
-    lines.append(f"    return {_tuple(results)}")
-    return _compile(op, "\n".join(lines), f"{op.name}_backward_rules", names)
+    name = f"{op.name}_backward_rules"
+    names = {f"rule{i}": op.rules[n] for i, n in enumerate(op.inputs) if n in op.rules}
+
+    def write() -> list[str]:
+        lines = [f"def {name}(g, parents, saved):"]
+        lines.append(f"    {_tuple(f'p{i}' for i in range(len(op.inputs)))} = parents")
+        if op.saved_names:
+            lines.append(f"    {_tuple(f's_{n}' for n in op.saved_names)} = saved")
+        results = []
+        for i, n in enumerate(op.inputs):
+            if n not in op.rules:
+                results.append("None")
+                continue
+            given = [f"s_{_canonical(op, r)}" for r in _rule_parameters(op.rules[n])[1:]]
+            results.append(f"None if p{i} is None else rule{i}({', '.join(['g', *given])})")
+        lines.append(f"    return {_tuple(results)}")
+        return lines
+
+    return _when_called(op, name, names, write)
 
 
 def _tuple(items: Any) -> str:
@@ -318,6 +360,18 @@ def _make_public(op: Op, parameters: list[Parameter]) -> Callable[..., Any]:
         "_unchanging": [0],
         "_view": _mark_view,
     }
+    if op.inplace_argument:
+        from microtensor.ops.inplace import store
+
+        names["_store"] = store
+        parameters = [*parameters, Parameter("inplace", "bool", "False", False)]
+    function = _when_called(op, op.name, names, lambda: _public_source(op))
+    function.__signature__ = _signature_of(parameters)  # type: ignore[attr-defined]
+    return function
+
+
+def _public_source(op: Op) -> list[str]:
+    parameters = parse_signature(op.signature)
     inputs = [p for p in parameters if p.is_input]
     head = _parameter_source(parameters)
     lines = [f"def {op.name}({head}{', inplace=False' if op.inplace_argument else ''}):"]
@@ -327,9 +381,6 @@ def _make_public(op: Op, parameters: list[Parameter]) -> Callable[..., Any]:
             "    if inplace:",
             f"        return _store({op.name!r}, {op.inputs[0]}, lambda x: {op.name}(x{rest}))",
         ]
-        from microtensor.ops.inplace import store
-
-        names["_store"] = store
     for p in inputs:
         lines += _check_input(op, p, inputs)
 
@@ -356,7 +407,7 @@ def _make_public(op: Op, parameters: list[Parameter]) -> Callable[..., Any]:
     if op.view:
         lines.append(_view_source(op, parameters))
     lines.append("    return t")
-    return _compile(op, "\n".join(lines), op.name, names)
+    return lines
 
 
 def _view_source(op: Op, parameters: list[Parameter]) -> str:
@@ -436,22 +487,26 @@ def _make_either(op: Op, parameters: list[Parameter]) -> Callable[..., Any]:
         "_forward": op.forward,
         "_lift": lift,
     }
-    inputs = [p for p in parameters if p.is_input]
-    lines = [f"def {op.name}({_parameter_source(parameters)}):"]
-    condition = " or ".join(f"isinstance({p.name}, _Tensor)" for p in inputs)
-    lines.append(f"    if {condition}:")
-    given = []
-    for p in parameters:
-        value = p.name
-        if p.is_input:
-            # What the public function does not take as a number, rules may pass as one.
-            others = [] if p.may_be_number else [q.name for q in inputs if q is not p]
-            value = f"_lift({', '.join([p.name, *others[:1]])})"
-        given.append(f"{p.name}={value}" if p.keyword_only else value)
-    lines.append(f"        return _public({', '.join(given)})")
-    plain = [f"{p.name}={p.name}" if p.keyword_only else p.name for p in parameters]
-    lines.append(f"    return _forward({', '.join(plain)})" + ("[0]" if op.extras else ""))
-    function = _compile(op, "\n".join(lines), op.name, names)
+
+    def write() -> list[str]:
+        inputs = [p for p in parameters if p.is_input]
+        lines = [f"def {op.name}({_parameter_source(parameters)}):"]
+        condition = " or ".join(f"isinstance({p.name}, _Tensor)" for p in inputs)
+        lines.append(f"    if {condition}:")
+        given = []
+        for p in parameters:
+            value = p.name
+            if p.is_input:
+                # What the public function does not take as a number, rules may pass as one.
+                others = [] if p.may_be_number else [q.name for q in inputs if q is not p]
+                value = f"_lift({', '.join([p.name, *others[:1]])})"
+            given.append(f"{p.name}={value}" if p.keyword_only else value)
+        lines.append(f"        return _public({', '.join(given)})")
+        plain = [f"{p.name}={p.name}" if p.keyword_only else p.name for p in parameters]
+        lines.append(f"    return _forward({', '.join(plain)})" + ("[0]" if op.extras else ""))
+        return lines
+
+    function = _when_called(op, op.name, names, write)
     function.op = op  # type: ignore[attr-defined]
     return function
 
@@ -468,13 +523,15 @@ def lift(value: Any, beside: Any = None) -> Any:
 def _mark_view(source: Tensor, view: Tensor, op: Op, arguments: tuple[Any, ...]) -> None:
     """Note that a tensor may share memory with the one it was taken from."""
     array = view._array
-    if array is not source._array and not np.may_share_memory(array, source._array):
+    shared = array is source._array or np.may_share_memory(array, source._array)
+    if not shared and array.size:
         return
     base = source if source._base is None else source._base
     view._base = base
     view._cell = source._cell
     view._path = (*source._path, (op.either, arguments))
     view._base_node = base._node
+    view._base_version = view._cell[0]
 
 
 # ---- checking inputs ----------------------------------------------------------------------------
@@ -534,4 +591,4 @@ def documentation(op: Op) -> str:
     parts.append(" ".join(notes))
     if op.reference:
         parts.append(f"Reference: {op.reference}")
-    return "\n\n".join(p if p.startswith("    ") else textwrap.fill(p, 96) for p in parts)
+    return "\n\n".join(parts)

@@ -24,7 +24,7 @@ from microtensor.ops.indexing import (
     plain_index,
 )
 from microtensor.ops.promotion import number_array
-from microtensor.tensor import RetainGrad, Tensor, node_of, to_array, wrap
+from microtensor.tensor import Tensor, move_retained, node_of, to_array, wrap
 
 
 def make_inplace(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -123,7 +123,7 @@ def write(tensor: Tensor, result: Tensor, perform: Callable[[Any], None]) -> Non
         if part is None and before is not None:
             part = Node(_overwrite, (before,), (), (), 0, before.shape, before.dtype)
         tensor._node = part
-        _move_retained(before, part)
+        move_retained(before, part)
         return
     whole = base._node
     if part is None and whole is None:
@@ -137,18 +137,8 @@ def write(tensor: Tensor, result: Tensor, perform: Callable[[Any], None]) -> Non
         base._array.shape,
         base._array.dtype,
     )
-    _move_retained(whole, base._node)
-    _move_retained(before, node_of(tensor))
-
-
-def _move_retained(before: Node | None, after: Node | None) -> None:
-    """Let ``retain_grad()`` go with the tensor, to the node it has after a write."""
-    if before is None or after is None or before is after or not before.hooks:
-        return
-    for hook in before.hooks:
-        if isinstance(hook, RetainGrad):
-            before.hooks = [each for each in before.hooks if each is not hook]
-            after.hooks = [hook]
+    move_retained(whole, base._node)
+    node_of(tensor)
 
 
 def _in_dtype(node: Node | None, tensor: Tensor) -> Node | None:

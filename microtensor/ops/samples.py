@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 Sample = tuple[tuple[Any, ...], dict[str, Any]]
-Samples = Callable[[np.random.Generator], list[Sample]]
+# Quoted: naming numpy.random would import it, which takes longer than this whole package.
+Samples = Callable[["np.random.Generator"], list[Sample]]
 
 
 def _drawn(

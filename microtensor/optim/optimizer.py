@@ -150,14 +150,8 @@ class Optimizer:
         known = {id(p) for each in self.param_groups for p in each["params"]}
         if any(id(p) in known for p in group["params"]):
             raise ValueError("some parameters appear in more than one parameter group")
-        unknown = set(group) - set(self.defaults) - {"params", "param_names", "initial_lr"}
         for name, default in self.defaults.items():
             group.setdefault(name, default)
-        if unknown:
-            raise ValueError(
-                f"{type(self).__name__} has no option {', '.join(map(repr, sorted(unknown)))}; its "
-                f"options: {', '.join(self.defaults)}"
-            )
         self._check_group(group)
         self.param_groups.append(group)
         self._plans.append(None)

@@ -16,7 +16,7 @@ class RMSprop(Optimizer):
         g ← g + λ·w                       (g ← -g first with maximize)
         s ← α·s + (1 - α)·g²
         m ← α·m + (1 - α)·g               (centered)
-        r ← √s + ε, or √(s - m²) + ε      (centered)
+        r ← √s + ε, or √max(s - m², 0) + ε  (centered)
         v ← μ·v + g/r;  w ← w - lr·v      (with momentum; else w ← w - lr·g/r)
 
     ε stands outside the root, as in PyTorch; Hinton's lecture has none, TensorFlow puts it inside.

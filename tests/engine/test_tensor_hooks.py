@@ -255,6 +255,18 @@ def test_retained_gradient_of_the_base_survives_a_write_through_a_view():
     assert x.grad.tolist() == [30, 10]
 
 
+def test_retained_gradient_of_a_view_is_of_the_value_after_a_write_to_its_base():
+    x = leaf()
+    y = x * 1
+    view = y[0]
+    view.retain_grad()
+    early = view * 10
+    y.mul_(3)
+    (view * 5 + early).backward()
+    assert view.grad.item() == 5
+    assert x.grad.tolist() == [25, 0]
+
+
 def test_retained_gradient_aliases_no_other():
     x = leaf()
     y = x.reshape(2, 1)

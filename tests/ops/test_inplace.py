@@ -172,6 +172,15 @@ def test_detaching_the_base_does_not_detach_its_views():
     assert x.grad.tolist() == [2, 0, 0]
 
 
+def test_writing_to_a_detached_base_detaches_its_views():
+    x = leaf()
+    y = x * 2
+    view = y[0]
+    y.detach_()
+    y.mul_(5)  # what the view shows is no longer what was recorded
+    assert view.item() == 10 and not view.requires_grad
+
+
 def test_a_view_taken_before_its_base_required_a_gradient_is_not_recorded():
     x = mt.ones(3)
     view = x[0]

@@ -230,3 +230,13 @@ def test_examples_in_docstrings_print_what_they_show(module):
         "optimizer",
         "options",
     }
+
+
+def test_centered_rmsprop_survives_a_constant_gradient():
+    # v - m² tends to zero from both sides by rounding; a root of less than zero would be NaN.
+    w = mt.tensor(np.linspace(-1, 1, 200).astype(np.float32), requires_grad=True)
+    optimizer = mt.optim.RMSprop([w], lr=1e-4, centered=True, alpha=0.9)
+    w.grad = mt.tensor(np.linspace(0.1, 3, 200).astype(np.float32))
+    for _ in range(1500):
+        optimizer.step()
+    assert np.isfinite(w.detach().numpy()).all()
