@@ -16,7 +16,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cffi
+try:
+    import cffi
+    import setuptools  # noqa: F401 - what compiles
+except ImportError as error:
+    raise SystemExit(f"build.py needs {error.name}: pip install cffi setuptools") from None
 
 ROOT = Path(__file__).resolve().parent
 SOURCES = [

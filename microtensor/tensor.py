@@ -523,7 +523,7 @@ def node_of(tensor: Tensor) -> Node | None:
     if base is None or base._node is tensor._base_node:
         return tensor._node
     if base._node is None or base._node.op is None:
-        # The base was cut off from the graph, or made a leaf: its own affair until it is written to.
+        # The base was cut off from the graph, or made a leaf: its own affair, until a write.
         if base._node is None and tensor._cell[0] != tensor._base_version:
             tensor._node = tensor._base_node = None
         return tensor._node

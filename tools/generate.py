@@ -86,8 +86,6 @@ def stub_function(name: str, function: Callable[..., Any], indent: str = "") -> 
 def stub_module(namespace: str) -> str:
     """Give the stub of a namespace's functions."""
     functions = published[namespace]
-    if namespace == "nn.functional":
-        functions = {**published["mt"], **functions}
     body = "\n".join(stub_function(name, functions[name]) for name in sorted(functions))
     listed = "\n".join(f'    "{name}",' for name in sorted(published[namespace]))
     return f"{STUB_HEAD}\n__all__ = [\n{listed}\n]\n\n{body}"

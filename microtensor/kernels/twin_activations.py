@@ -92,7 +92,7 @@ def elu(x: Array, alpha: float) -> Array:
 @_binary
 def elu_backward(g: Array, x: Array, alpha: float) -> Array:
     """Out = g, and g alpha eˣ where the input x ≤ 0."""
-    return np.where(x <= 0, g * (alpha * np.exp(x)), g)
+    return np.where(x > 0, g, g * (alpha * np.exp(x)))
 
 
 @_unary
@@ -104,7 +104,7 @@ def selu(x: Array) -> Array:
 @_binary
 def selu_backward(g: Array, x: Array) -> Array:
     """Out = λ g, and g λ α eˣ where the input x ≤ 0."""
-    return np.where(x <= 0, g * (_SELU_SCALE * _SELU_ALPHA * np.exp(x)), _SELU_SCALE * g)
+    return np.where(x > 0, _SELU_SCALE * g, g * (_SELU_SCALE * _SELU_ALPHA * np.exp(x)))
 
 
 @_unary

@@ -85,9 +85,15 @@ def exact_verdict(records: Sequence[Record], command: str) -> Verdict:
     depths = [depth for _, _, depth in errors]
     # NaN, should there be one, must not hide behind a larger number.
     worst, data, depth = max(errors, key=lambda one: (math.isnan(one[0]), one[0]))
+    folded = sorted(set(depths))
+    every = folded == list(range(folded[0], folded[-1] + 1))
+    where = (
+        f"at every depth from {folded[0]} to {folded[-1]}"
+        if every
+        else f"at the depths {', '.join(map(str, folded))}"
+    )
     return Verdict(
-        f"without activations the network is A·x + b, at every depth from {min(depths)} "
-        f"to {max(depths)}",
+        f"without activations the network is A·x + b, {where}",
         worst,
         EXACT,
         detail=f"max |model(x) - (A·x + b)| / max |model(x)| on held-out rows; {len(errors)} "

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-INSTALL = 'pip install "microtensor[lab]"'
+# What pip calls a library whose module has another name.
+_PIP_NAMES = {"sklearn": "scikit-learn", "PIL": "pillow"}
 
 
 def require(name: str) -> ModuleType:
@@ -25,6 +26,8 @@ def require(name: str) -> ModuleType:
         if error.name is None or error.name.partition(".")[0] != library:
             raise
         raise ImportError(
-            f"microtensor.lab needs {library}, which is not installed; run: {INSTALL}",
+            f"microtensor.lab needs {library}, which is not installed; run: pip install "
+            f"{_PIP_NAMES.get(library, library)} (the extra 'lab' of microtensor installs all the "
+            "laboratory needs)",
             name=library,
         ) from error

@@ -5,5 +5,5 @@ Editors and type checkers read functional.pyi, which is generated from the decla
 
 from microtensor.ops import published as _published
 
-globals().update(_published["mt"] | _published["nn.functional"])
+globals().update(_published["nn.functional"])
 __all__ = sorted(_published["nn.functional"])

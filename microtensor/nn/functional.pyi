@@ -29,89 +29,11 @@ __all__ = [
     "tanh",
 ]
 
-def abs(input: Tensor) -> Tensor:
-    """Give the absolute value."""
-
-def absolute(input: Tensor) -> Tensor:
-    """Give the absolute value."""
-
-def add(input: Tensor, other: Tensor | _float, *, alpha: _float = 1) -> Any:
-    """Add two tensors, or a number to a tensor."""
-
-def all(input: Tensor, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False) -> Any:
-    """Say whether all elements are true (nonzero), in all or over dimensions."""
-
-def amax(input: Tensor, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False) -> Tensor:
-    """Give the largest element, of all or over dimensions; equal ones share the gradient."""
-
-def amin(input: Tensor, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False) -> Tensor:
-    """Give the smallest element, of all or over dimensions; equal ones share the gradient."""
-
-def any(input: Tensor, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False) -> Any:
-    """Say whether any element is true (nonzero), in all or over dimensions."""
-
-def arange(start: _float = 0, end: _float | None = None, step: _float = 1, *, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
-    """Make the numbers from start up to but not including end; ``arange(end)`` starts at 0."""
-
-def argmax(input: Tensor, dim: _int | None = None, keepdim: _bool = False) -> Tensor:
-    """Give the index of the largest element, in all or along a dimension."""
-
-def argmin(input: Tensor, dim: _int | None = None, keepdim: _bool = False) -> Tensor:
-    """Give the index of the smallest element, in all or along a dimension."""
-
-def as_tensor(data: Any, dtype: Any = None) -> Tensor:
-    """Make a tensor, sharing memory with an array or giving a tensor itself where possible."""
-
 def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: None = None, reduce: None = None, reduction: str = 'mean', pos_weight: Tensor | None = None) -> Tensor:
     """Cross-entropy between probabilities and the sigmoid of logits, without overflow."""
 
-def bitwise_and(input: Tensor, other: Tensor | _float) -> Tensor:
-    """Combine bits: and."""
-
-def bitwise_not(input: Tensor) -> Tensor:
-    """Invert the bits; bools turn into their opposites."""
-
-def bitwise_or(input: Tensor, other: Tensor | _float) -> Tensor:
-    """Combine bits: or."""
-
-def bitwise_xor(input: Tensor, other: Tensor | _float) -> Tensor:
-    """Combine bits: exclusive or."""
-
-def broadcast_to(input: Tensor, size: Sequence[_int]) -> Tensor:
-    """Expand to a shape that the tensor broadcasts to."""
-
-def cat(tensors: Sequence[Tensor], dim: _int = 0) -> Tensor:
-    """Join tensors along a dimension."""
-
-def chunk(input: Tensor, chunks: _int, dim: _int = 0) -> Any:
-    """Cut along a dimension into at most so many pieces of equal size (the last may be smaller)."""
-
-def clamp(input: Tensor, min: _float | None = None, max: _float | None = None) -> Tensor:
-    """Hold the elements between two bounds; the gradient passes inside and at the bounds."""
-
-def clip(input: Tensor, min: _float | None = None, max: _float | None = None) -> Tensor:
-    """Hold the elements between two bounds; the gradient passes inside and at the bounds."""
-
-def clone(input: Tensor) -> Tensor:
-    """Copy; the gradient passes through."""
-
-def concat(tensors: Sequence[Tensor], dim: _int = 0) -> Tensor:
-    """Join tensors along a dimension."""
-
-def concatenate(tensors: Sequence[Tensor], dim: _int = 0) -> Tensor:
-    """Join tensors along a dimension."""
-
-def cos(input: Tensor) -> Tensor:
-    """Give the cosine of an angle in radians."""
-
 def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: None = None, ignore_index: _int = -100, reduce: None = None, reduction: str = 'mean', label_smoothing: _float = 0.0) -> Tensor:
     """Softmax cross-entropy between logits and class labels, or class probabilities."""
-
-def div(input: Tensor, other: Tensor | _float, *, rounding_mode: str | None = None) -> Any:
-    """Divide element by element."""
-
-def divide(input: Tensor, other: Tensor | _float, *, rounding_mode: str | None = None) -> Any:
-    """Divide element by element."""
 
 def dropout(input: Tensor, p: _float = 0.5, training: _bool = True, inplace: _bool = False, generator: Generator | None = None) -> Tensor:
     """Set elements to zero with probability p in training, and scale the others by 1/(1-p)."""
@@ -119,185 +41,26 @@ def dropout(input: Tensor, p: _float = 0.5, training: _bool = True, inplace: _bo
 def elu(input: Tensor, alpha: _float = 1.0, inplace: _bool = False) -> Tensor:
     """Exponential linear unit."""
 
-def empty(*size: Any, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
-    """Make a tensor whose memory is not initialised."""
-
-def empty_like(input: Tensor, *, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
-    """Make a tensor of another's shape and dtype whose memory is not initialised."""
-
-def eq(input: Tensor, other: Tensor | _float) -> Tensor:
-    """Compare: equal. Gives bools; NaN equals nothing."""
-
-def exp(input: Tensor) -> Tensor:
-    """Raise e to the elements."""
-
-def eye(n: _int, m: _int | None = None, *, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
-    """Make a matrix with ones on its diagonal."""
-
-def flatten(input: Tensor, start_dim: _int = 0, end_dim: _int = -1) -> Tensor:
-    """Make one dimension of several neighbouring ones."""
-
-def floor_divide(input: Tensor, other: Tensor | _float) -> Tensor:
-    """Divide and round down."""
-
-def from_numpy(ndarray: Any) -> Tensor:
-    """Make a tensor on the memory of an array: a change of one is a change of the other."""
-
-def full(size: Sequence[_int], fill_value: _float, *, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
-    """Make a tensor of one number; its dtype follows the number unless given."""
-
-def full_like(input: Tensor, fill_value: _float, *, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
-    """Make a tensor of one number, of another's shape and dtype."""
-
-def ge(input: Tensor, other: Tensor | _float) -> Tensor:
-    """Compare: greater than or equal. Gives bools."""
-
 def gelu(input: Tensor, approximate: str = 'none') -> Tensor:
     """Gaussian error linear unit: x·Φ(x)."""
-
-def greater(input: Tensor, other: Tensor | _float) -> Tensor:
-    """Compare: greater than. Gives bools."""
-
-def gt(input: Tensor, other: Tensor | _float) -> Tensor:
-    """Compare: greater than. Gives bools."""
-
-def isfinite(input: Tensor) -> Tensor:
-    """Say which elements are neither NaN nor inf."""
-
-def isinf(input: Tensor) -> Tensor:
-    """Say which elements are infinite."""
-
-def isnan(input: Tensor) -> Tensor:
-    """Say which elements are NaN."""
-
-def le(input: Tensor, other: Tensor | _float) -> Tensor:
-    """Compare: less than or equal. Gives bools."""
 
 def leaky_relu(input: Tensor, negative_slope: _float = 0.01, inplace: _bool = False) -> Tensor:
     """Rectify, with a small slope for what is negative."""
 
-def less(input: Tensor, other: Tensor | _float) -> Tensor:
-    """Compare: less than. Gives bools."""
-
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Apply an affine map to the last dimension: weight (outputs, inputs), bias (outputs)."""
-
-def linspace(start: _float, end: _float, steps: _int, *, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
-    """Make evenly spaced numbers from start to end, both included."""
-
-def log(input: Tensor) -> Tensor:
-    """Give the natural logarithm."""
 
 def log_softmax(input: Tensor, dim: _int | None = None, _stacklevel: _int = 3, dtype: Any = None) -> Any:
     """Give the logarithm of softmax, without overflow."""
 
-def logical_and(input: Tensor, other: Tensor | _float) -> Tensor:
-    """Say where both are true (nonzero)."""
-
-def logical_not(input: Tensor) -> Tensor:
-    """Say which elements are zero."""
-
-def logical_or(input: Tensor, other: Tensor | _float) -> Tensor:
-    """Say where either is true (nonzero)."""
-
-def logical_xor(input: Tensor, other: Tensor | _float) -> Tensor:
-    """Say where just one is true (nonzero)."""
-
-def lt(input: Tensor, other: Tensor | _float) -> Tensor:
-    """Compare: less than. Gives bools."""
-
-def masked_fill(input: Tensor, mask: Tensor, value: _float) -> Tensor:
-    """Set elements to a number where a mask is true; the gradient passes elsewhere."""
-
-def matmul(input: Tensor, other: Tensor) -> Tensor:
-    """Multiply matrices, vectors and batches of matrices, as PyTorch's ``matmul`` does."""
-
-def max(input: Tensor, dim: _int | Tensor | None = None, keepdim: _bool = False) -> Any:
-    """Give the largest element, the largest along a dimension, or the larger of two tensors."""
-
-def maximum(input: Tensor, other: Tensor) -> Tensor:
-    """Give the larger of two, element by element; NaN if either is. Equal elements share the gradient."""
-
-def mean(input: Tensor, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False, *, dtype: Any = None) -> Tensor:
-    """Average the elements, all or over dimensions; NaN where there are none."""
-
-def min(input: Tensor, dim: _int | Tensor | None = None, keepdim: _bool = False) -> Any:
-    """Give the smallest element, the smallest along a dimension, or the smaller of two tensors."""
-
-def minimum(input: Tensor, other: Tensor) -> Tensor:
-    """Give the smaller of two, element by element; NaN if either is. Equal elements share the gradient."""
-
-def mm(input: Tensor, mat2: Tensor) -> Tensor:
-    """Multiply two matrices."""
-
-def movedim(input: Tensor, source: _int | Sequence[_int], destination: _int | Sequence[_int]) -> Tensor:
-    """Move dimensions to new places; the others keep their order."""
-
 def mse_loss(input: Tensor, target: Tensor, size_average: None = None, reduce: None = None, reduction: str = 'mean', weight: Tensor | None = None) -> Tensor:
     """Squared error, averaged, summed or element by element."""
-
-def mul(input: Tensor, other: Tensor | _float) -> Tensor:
-    """Multiply two tensors element by element, or a tensor by a number."""
-
-def multiply(input: Tensor, other: Tensor | _float) -> Tensor:
-    """Multiply two tensors element by element, or a tensor by a number."""
-
-def ne(input: Tensor, other: Tensor | _float) -> Tensor:
-    """Compare: not equal. Gives bools."""
-
-def neg(input: Tensor) -> Tensor:
-    """Change the sign."""
-
-def negative(input: Tensor) -> Tensor:
-    """Change the sign."""
 
 def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: None = None, ignore_index: _int = -100, reduce: None = None, reduction: str = 'mean') -> Tensor:
     """Negative log-likelihood of class labels under log-probabilities."""
 
-def ones(*size: Any, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
-    """Make a tensor of ones of a size, given as integers or one sequence."""
-
-def ones_like(input: Tensor, *, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
-    """Make ones of a tensor's shape and dtype."""
-
-def permute(input: Tensor, dims: Sequence[_int]) -> Tensor:
-    """Reorder the dimensions."""
-
-def pow(input: Tensor, other: Tensor | _float) -> Tensor:
-    """Raise to a power, element by element."""
-
-def rand(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
-    """Draw numbers uniform in [0, 1)."""
-
-def rand_like(input: Tensor, *, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
-    """Draw numbers uniform in [0, 1), of a tensor's shape and dtype."""
-
-def randint(low: _int, high: Any = None, size: Any = None, *, generator: Generator | None = None, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
-    """Draw integers in [low, high); ``randint(high, size)`` starts at 0."""
-
-def randn(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
-    """Draw standard normal numbers."""
-
-def randn_like(input: Tensor, *, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
-    """Draw standard normal numbers, of a tensor's shape and dtype."""
-
-def randperm(n: _int, *, generator: Generator | None = None, dtype: Any = None) -> Tensor:
-    """Draw a random order of the integers 0 to n - 1."""
-
-def ravel(input: Tensor) -> Tensor:
-    """Make all dimensions one."""
-
-def reciprocal(input: Tensor) -> Tensor:
-    """Give one over the elements."""
-
 def relu(input: Tensor, inplace: _bool = False) -> Tensor:
     """Rectify: pass what is positive, zero elsewhere. NaN stays NaN."""
-
-def remainder(input: Tensor, other: Tensor | _float) -> Tensor:
-    """Give the remainder with the divisor's sign, as Python's %."""
-
-def reshape(input: Tensor, shape: Sequence[_int]) -> Tensor:
-    """Give the elements another shape; one length may be -1. A view where possible."""
 
 def selu(input: Tensor, inplace: _bool = False) -> Tensor:
     """Scaled exponential linear unit, whose constants keep mean 0 and variance 1."""
@@ -305,14 +68,8 @@ def selu(input: Tensor, inplace: _bool = False) -> Tensor:
 def sigmoid(input: Tensor) -> Tensor:
     """The logistic function."""
 
-def sign(input: Tensor) -> Tensor:
-    """Give the sign: -1, 0 or 1. The gradient is zero."""
-
 def silu(input: Tensor, inplace: _bool = False) -> Tensor:
     """Sigmoid-weighted linear unit, also called swish."""
-
-def sin(input: Tensor) -> Tensor:
-    """Give the sine of an angle in radians."""
 
 def softmax(input: Tensor, dim: _int | None = None, _stacklevel: _int = 3, dtype: Any = None) -> Any:
     """Turn scores along a dimension into probabilities that sum to one."""
@@ -323,59 +80,5 @@ def softplus(input: Tensor, beta: _float = 1.0, threshold: _float = 20.0) -> Ten
 def softsign(input: Tensor) -> Tensor:
     """A sigmoid with slow, polynomial tails."""
 
-def split(tensor: Tensor, split_size_or_sections: _int | Sequence[_int], dim: _int = 0) -> Any:
-    """Cut along a dimension into pieces of a size, or of several sizes; a tuple of views."""
-
-def sqrt(input: Tensor) -> Tensor:
-    """Give the square root."""
-
-def square(input: Tensor) -> Tensor:
-    """Square."""
-
-def squeeze(input: Tensor, dim: _int | tuple[_int, ...] | None = None) -> Tensor:
-    """Take away dimensions of length 1: all, or those named."""
-
-def stack(tensors: Sequence[Tensor], dim: _int = 0) -> Tensor:
-    """Join tensors of one shape along a new dimension."""
-
-def sub(input: Tensor, other: Tensor | _float, *, alpha: _float = 1) -> Any:
-    """Subtract a tensor or a number from a tensor."""
-
-def subtract(input: Tensor, other: Tensor | _float, *, alpha: _float = 1) -> Any:
-    """Subtract a tensor or a number from a tensor."""
-
-def sum(input: Tensor, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False, *, dtype: Any = None) -> Tensor:
-    """Add up the elements, all or over dimensions. Integers and bools give int64."""
-
-def swapaxes(input: Tensor, dim0: _int, dim1: _int) -> Tensor:
-    """Swap two dimensions."""
-
-def t(input: Tensor) -> Tensor:
-    """Transpose a matrix; vectors and 0-d tensors stay as they are."""
-
 def tanh(input: Tensor) -> Tensor:
     """The hyperbolic tangent."""
-
-def tensor(data: Any, *, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
-    """Make a tensor of numbers, nested sequences or an array; always a copy."""
-
-def transpose(input: Tensor, dim0: _int, dim1: _int) -> Tensor:
-    """Swap two dimensions."""
-
-def true_divide(input: Tensor, other: Tensor | _float, *, rounding_mode: str | None = None) -> Any:
-    """Divide element by element."""
-
-def unbind(input: Tensor, dim: _int = 0) -> Any:
-    """Give the slices along a dimension, as a tuple of views."""
-
-def unsqueeze(input: Tensor, dim: _int) -> Tensor:
-    """Insert a dimension of length 1."""
-
-def where(condition: Tensor, input: Tensor | _float, other: Tensor | _float) -> Tensor:
-    """Choose from input where the condition is true, from other elsewhere."""
-
-def zeros(*size: Any, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
-    """Make a tensor of zeros of a size, given as integers or one sequence."""
-
-def zeros_like(input: Tensor, *, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
-    """Make zeros of a tensor's shape and dtype."""

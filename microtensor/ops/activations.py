@@ -25,6 +25,7 @@ from microtensor.ops.arithmetic import (
 )
 from microtensor.ops.arrays import Array, empty
 from microtensor.ops.declare import declare, parse_signature, publish
+from microtensor.ops.promotion import to_float
 from microtensor.ops.reductions import sum
 from microtensor.tensor import Tensor, checked_dim
 
@@ -32,12 +33,16 @@ SELU_SCALE = 1.0507009873554804934193349852946
 SELU_ALPHA = 1.6732632423543772848170429916717
 
 
+def _from_integers(name: str, x: Array) -> Array:
+    if name in ("sigmoid", "tanh"):  # which PyTorch promotes, as it does exp
+        return to_float(x)
+    raise RuntimeError(f"{name}: not defined for {x.dtype.name} tensors; convert with .float()")
+
+
 def _forward(name: str, kernel: Callable[..., None]) -> Any:
     def forward(x: Array, *parameters: Any) -> Array:
         if x.dtype.kind != "f":
-            raise RuntimeError(
-                f"{name}: not defined for {x.dtype.name} tensors; convert with .float()"
-            )
+            x = _from_integers(name, x)
         out = empty(x.shape, x.dtype)
         kernel(x, out, *parameters)
         return out

@@ -123,6 +123,8 @@ div: Any = declare(
 
 def _pow_forward(a: Any, b: Any) -> Array:
     a, b = operands(a, b)
+    if a.dtype == _BOOL:
+        raise RuntimeError("pow: not defined for two bool tensors; convert with .int()")
     if a.dtype.kind in "iu" and b.size and b.min() < 0:
         raise RuntimeError("pow: integers to negative integer powers are not allowed")
     out = empty(broadcast_shape(a.shape, b.shape, "pow"), a.dtype)
@@ -131,9 +133,11 @@ def _pow_forward(a: Any, b: Any) -> Array:
 
 
 def _pow_base_rule(g: Any, input: Any, other: Any) -> Any:
-    # At exponent 0 the derivative is 0 whatever the base, where x**(0-1) would be inf or NaN.
-    slope = mul(g, mul(other, pow(input, sub(other, 1))))
-    return where(eq(other, 0), 0.0, slope)
+    # At exponent 0 the derivative is 0 whatever the base, where x**(0-1) would be inf or NaN: the
+    # exponent is replaced before, since a NaN behind a mask comes back in higher derivatives.
+    constant = eq(other, 0)
+    slope = mul(g, mul(other, pow(input, sub(where(constant, 1, other), 1))))
+    return where(constant, 0.0, slope)
 
 
 def _pow_exponent_rule(g: Any, input: Any, other: Any, y: Any) -> Any:

@@ -16,12 +16,12 @@ from microtensor.tensor import Tensor
 
 def _same_dtype(op: str, first: str, a: Array, second: str, b: Array) -> None:
     """Refuse two dtypes, which PyTorch does not promote in products: it would hide a slow path."""
-    cure = ".double()" if "float64" in (a.dtype.name, b.dtype.name) else ".float()"
-    other = ".float()" if cure == ".double()" else ".double()"
+    # The data is brought to the weights' dtype, not the other way round.
+    cures = {"float64": "double", "float32": "float", "float16": "half"}
+    cure = f".{cures[b.dtype.name]}()" if b.dtype.name in cures else f".to({b.dtype.name})"
     raise RuntimeError(
         f"{op}: expected {first} and {second} to have the same dtype, but {first} is "
-        f"{a.dtype.name} and {second} is {b.dtype.name}. Convert one of them, with {other} or "
-        f"{cure}."
+        f"{a.dtype.name} and {second} is {b.dtype.name}; convert {first} with {cure}"
     )
 
 
@@ -136,7 +136,7 @@ def _linear_forward(x: Array, weight: Array, bias: Array | None) -> Array:
     if dtype is not weight.dtype and dtype != weight.dtype:
         _same_dtype("linear", "input", x, "weight", weight)
     if bias is not None and bias.dtype is not dtype and bias.dtype != dtype:
-        _same_dtype("linear", "input", x, "bias", bias)
+        _same_dtype("linear", "bias", bias, "input", x)
     if weight.ndim != 2:
         raise RuntimeError(
             f"linear: weight must be a matrix (outputs, inputs), got shape {list(weight.shape)}"

@@ -32,10 +32,6 @@ def reduction_code(reduction: str) -> int:
 # ---- cross-entropy of logits with class labels: one kernel forward, one backward ----------------
 
 
-def _rows_of(x: Array) -> Array:
-    return x if x.flags.c_contiguous else np.ascontiguousarray(x)
-
-
 def _cross_entropy_forward(
     x: Array,
     target: Array,

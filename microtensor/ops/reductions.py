@@ -14,7 +14,7 @@ from microtensor.ops.arithmetic import div, eq, mul, where
 from microtensor.ops.arrays import Array, dims_of, dropped, empty, kept_shape
 from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.shape import reshape
-from microtensor.tensor import Tensor, wrap
+from microtensor.tensor import Tensor, checked_dim, wrap
 
 _INT64 = np.dtype(np.int64)
 
@@ -147,8 +147,17 @@ amax = _extreme("amax", kernels.amax, "largest")
 amin = _extreme("amin", kernels.amin, "smallest")
 
 
+def _one_dim(op: str, dim: Any) -> None:
+    if not isinstance(dim, int | np.integer) or isinstance(dim, bool):
+        raise TypeError(
+            f"{op}(): dim must be one integer, not {dim!r}; amax() and amin() take several"
+        )
+
+
 def _arg_extreme(name: str, kernel: Callable[..., None], word: str) -> Any:
     def forward(x: Array, dim: Any = None, keepdim: bool = False) -> Array:
+        if dim is not None:
+            _one_dim(name, dim)
         if x.size == 0 and (dim is None or x.shape[dims_of(dim, x.ndim, name)[0]] == 0):
             raise IndexError(
                 f"{name}(): expected reduction dim to be specified for input.numel() == 0, and to "
@@ -214,6 +223,13 @@ place: Any = declare(
 
 
 def _extreme_along(input: Tensor, dim: int, keepdim: bool, index_of: Any, kind: Any) -> Any:
+    _one_dim(kind.__name__, dim)
+    shape = input._array.shape
+    if shape and shape[checked_dim(dim, len(shape))] == 0:
+        raise IndexError(
+            f"{kind.__name__}(): expected reduction dim {dim} to have non-zero size; the shape is "
+            f"{list(shape)}"
+        )
     if input._array.ndim == 0:
         return kind(input.clone(), wrap(np.zeros((), _INT64)))
     index = index_of(input, dim, True)

@@ -207,6 +207,7 @@ class Optimizer:
                 loss = closure()
         if len(self._plans) != len(self.param_groups):
             self._plans = [None] * len(self.param_groups)
+        ready = []  # every group is checked before any is touched
         for place, group in enumerate(self.param_groups):
             active = group["params"]
             try:
@@ -221,6 +222,8 @@ class Optimizer:
             if plan is None or not plan.fits(active, values, self, group):
                 self._check_group(group)
                 plan = self._plans[place] = GroupPlan(self, group, active, values)
+            ready.append((plan, active, gradients))
+        for plan, active, gradients in ready:
             for p in active:
                 p._cell[0] += 1
             plan.run(self._rule, gradients)
@@ -253,6 +256,11 @@ class Optimizer:
             ValueError: groups, parameters or shapes that do not match this optimizer's; nothing
                 has been changed then.
         """
+        if not {"state", "param_groups"} <= set(state_dict):
+            raise ValueError(
+                "state_dict must have 'state' and 'param_groups', as an optimizer's state_dict() "
+                f"does; got {', '.join(map(repr, state_dict)) or 'nothing'}"
+            )
         saved_groups = state_dict["param_groups"]
         if len(saved_groups) != len(self.param_groups):
             raise ValueError(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -46,7 +47,8 @@ def test_a_quick_run_on_own_data_says_all_and_saves_all(name, csv, tmp_path):
     assert run.returncode == 0, run.stderr
     assert run.stdout.startswith("backend: ")
     assert "data: mine (60, 2); seed 0" in run.stdout
-    assert f"Repeat: python {ROOT / 'demos' / name}.py --quick --data" in run.stdout
+    script = shlex.quote(str(ROOT / "demos" / f"{name}.py"))
+    assert f"Repeat: python {script} --quick --data" in run.stdout
     account = json.loads((out / f"{name}.json").read_text())
     assert account["verdicts"]
     for verdict in account["verdicts"]:

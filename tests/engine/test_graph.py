@@ -1,6 +1,8 @@
 """The graph: what a node holds, when it goes, and which rules are called."""
 
 import gc
+import subprocess
+import sys
 import weakref
 
 import numpy as np
@@ -338,3 +340,27 @@ def test_a_detached_tensor_has_no_graph():
     assert not y.requires_grad
     (y * x).sum().backward()
     assert x.grad.tolist() == [2, 2]
+
+
+def test_functions_called_first_by_several_threads_at_once():
+    """They are compiled at their first call, in a process of its own here."""
+    code = """
+import sys, threading
+import microtensor as mt
+sys.setswitchinterval(1e-6)
+start, results = threading.Barrier(6), []
+def work():
+    x = mt.ones(3, requires_grad=True)
+    start.wait()
+    y = (x.sigmoid() * x - x.exp() / 2).tanh().sum()
+    (slope,) = mt.autograd.grad(y, x, create_graph=True)
+    slope.sum().backward()
+    results.append(x.grad.tolist())
+threads = [threading.Thread(target=work) for _ in range(6)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(len(results), len(set(map(tuple, results))))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.stderr == ""
+    assert run.stdout.split() == ["6", "1"]

@@ -85,7 +85,7 @@ DERIVATIVES: dict[str, Callable[..., Any]] = {
     "silu": _silu_terms,
 }
 
-# Parameters are rounded to the dtype. With threshold 1000 the two branches meet where they are equal.
+# Parameters are rounded to the dtype. With threshold 1000 the branches meet where they are equal.
 PARAMETERS: dict[str, tuple[tuple[float, ...], ...]] = {
     "leaky_relu": ((0.01,),),
     "elu": ((1.0,), (0.3,)),
@@ -152,7 +152,9 @@ def _points(dtype: Any) -> Any:
         *(float(info.max), float(info.tiny), float(info.smallest_subnormal)),
     ]
     x = np.concatenate([rng.uniform(-12, 12, 450), rng.uniform(-wide, wide, 150), sizes, -sizes])
-    return np.concatenate([x.astype(dtype), *(_neighbours(np.array(special) * s, dtype) for s in (1, -1))])
+    return np.concatenate(
+        [x.astype(dtype), *(_neighbours(np.array(special) * s, dtype) for s in (1, -1))]
+    )
 
 
 def _inside(x: Any, name: str, gradient: bool) -> Any:

@@ -22,13 +22,20 @@ print(json.dumps(kernels.config()))
 """
 
 
+# An editable install would find the extension that a copy of the package lacks.
+NOT_EDITABLE = """
+import sys
+sys.meta_path[:] = [f for f in sys.meta_path if getattr(f, "__name__", "") != "_EditableFinder"]
+"""
+
+
 def _python(code, package=ROOT, **environment):
     variables = {
         key: value for key, value in os.environ.items() if not key.startswith("MICROTENSOR_")
     }
     variables |= {"PYTHONPATH": str(package), **environment}
     return subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", NOT_EDITABLE + code],
         env=variables,
         cwd=package,
         capture_output=True,

@@ -56,7 +56,9 @@ def test_float64_data_meeting_float32_weights():
     for call in (lambda: layer(data), lambda: F.linear(data, layer.weight)):
         with pytest.raises(RuntimeError, match=r"linear: .*float64.*float32.*\.float\(\)"):
             call()
-    with pytest.raises(RuntimeError, match=r"linear: .*bias.*float32.*\.double\(\)"):
+    with pytest.raises(
+        RuntimeError, match=r"bias is float32 and input is float64; convert bias with \.double\(\)"
+    ):
         F.linear(data, layer.weight.double(), layer.bias)
     with pytest.raises(RuntimeError, match=r"matmul: .*float64.*float32.*\.float\(\)"):
         data @ layer.weight.T
@@ -158,7 +160,12 @@ def test_other_losses_refuse_other_shapes_and_dtypes():
 FLOATING_ONLY = [name for name, op in registry.items() if op.ulp is not None and "mt" not in name]
 
 
-@pytest.mark.parametrize("name", FLOATING_ONLY)
+def test_sigmoid_and_tanh_of_integers_are_floating_point():
+    assert mt.sigmoid(mt.tensor([0])).tolist() == [0.5]
+    assert mt.tanh(mt.tensor([0])).dtype is mt.float32
+
+
+@pytest.mark.parametrize("name", sorted({*FLOATING_ONLY} - {"sigmoid", "tanh"}))
 def test_activations_refuse_integers_and_name_the_cure(name):
     with pytest.raises(RuntimeError, match=rf"{name}.*int64.*\.float\(\)"):
         registry[name].public(mt.tensor([1, 2]))
@@ -379,3 +386,33 @@ def test_conversions():
         mt.ones(2).to("cuda")
     with pytest.raises(TypeError, match=r"float16.*complex64"):
         mt.ones(2).to("complex64")
+
+
+def test_largest_along_several_dimensions_is_amax():
+    x = mt.zeros(2, 4)
+    for call in (lambda: x.max(dim=(0, 1)), lambda: x.argmax((0, 1)), lambda: x.min(dim=[])):
+        with pytest.raises(TypeError, match=r"dim must be one integer.*amax"):
+            call()
+    with pytest.raises(IndexError, match=r"max\(\): .*dim 0 .*\[0, 4\]"):
+        mt.zeros(0, 4).max(dim=0)
+
+
+def test_powers_of_bools_are_refused():
+    flags = mt.tensor([True])
+    with pytest.raises(RuntimeError, match="pow: not defined for two bool tensors"):
+        flags**flags
+
+
+def test_a_power_has_higher_derivatives_at_zero():
+    x = mt.tensor(0.0, dtype=mt.float64, requires_grad=True)
+    slope = x**2
+    for expected in (0.0, 2.0, 0.0, 0.0):
+        (slope,) = mt.autograd.grad(slope, x, create_graph=True)
+        assert slope.item() == expected
+
+
+def test_nan_does_not_vanish_in_the_gradient_of_elu():
+    for function in (mt.nn.functional.elu, mt.selu):
+        x = mt.tensor([float("nan")], requires_grad=True)
+        function(x).sum().backward()
+        assert bool(x.grad.isnan().all())

@@ -219,3 +219,18 @@ def test_generators_serve_as_parameters():
     before = bits(list(model.parameters()))
     optimizer.step()
     assert all(a != b for a, b in zip(bits(list(model.parameters())), before, strict=True))
+
+
+def test_a_bad_group_stops_the_step_before_any_group_moves():
+    first, second = leaf([1.0]), leaf([1.0])
+    optimizer = mt.optim.SGD([{"params": [first]}, {"params": [second]}], lr=0.1)
+    first.grad = second.grad = mt.tensor([1.0], dtype=first.dtype)
+    optimizer.param_groups[1]["lr"] = -1
+    with pytest.raises(ValueError, match="learning rate"):
+        optimizer.step()
+    assert first.item() == second.item() == 1.0
+
+
+def test_a_dict_that_is_no_state_dict_is_refused():
+    with pytest.raises(ValueError, match="'state' and 'param_groups'"):
+        mt.optim.SGD([leaf([1.0])]).load_state_dict({"a": 1})

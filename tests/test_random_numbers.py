@@ -120,12 +120,10 @@ def digest():
 
 def test_both_backends_draw_the_same_numbers():
     other = "numpy" if kernels.backend == "native" else "native"
-    code = (
-        "import sys; sys.path[:0] = sys.argv[1:]; import test_random; print(test_random.digest())"
-    )
+    code = "import sys; sys.path[:0] = sys.argv[1:]; from {} import digest; print(digest())"
     package = os.path.dirname(os.path.dirname(mt.__file__))
     run = subprocess.run(
-        [sys.executable, "-c", code, package, os.path.dirname(__file__)],
+        [sys.executable, "-c", code.format(__name__), package, os.path.dirname(__file__)],
         env={**os.environ, "MICROTENSOR_BACKEND": other},
         capture_output=True,
         text=True,
