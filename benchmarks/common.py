@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import importlib
 import importlib.metadata
 import json
 import math
@@ -281,6 +282,14 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join([line(cells[0]), rule + "|", *(line(row) for row in cells[1:])])
 
 
+def _own_version(package: str) -> str:
+    """Return the version of a package that was imported from a folder, not installed."""
+    try:
+        return str(importlib.import_module(package).__version__)
+    except ImportError:
+        return "absent"
+
+
 def machine(packages: Sequence[str]) -> str:
     """Return one paragraph: processor, cores, load, system, Python, versions of `packages`, date.
 
@@ -295,7 +304,7 @@ def machine(packages: Sequence[str]) -> str:
         try:
             versions.append(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
-            versions.append(f"{package} absent")
+            versions.append(f"{package} {_own_version(package)}")
     return (
         f"Machine: {processor()}, {cores} cores, load {load:.1f} at the start, "
         f"{platform.system()} {platform.machine()}, Python {platform.python_version()}; "
