@@ -1,6 +1,6 @@
 /* The width the bodies that follow are compiled for. Whoever includes this file has defined
- * MT_REAL_BITS (32 or 64) and MT_ISA; including it again, after redefining them, moves on to the next
- * width. Macros only, so that it may stand anywhere:
+ * MT_REAL_BITS (32 or 64) and MT_ISA; including it again, after redefining them, moves on to the
+ * next width. Macros only, so that it may stand anywhere:
  *
  *   real        float or double
  *   sint, uint  the integers of that width

@@ -72,7 +72,9 @@ def test_floor_division_and_remainder_keep_the_dtype(dtype):
     assert (x // x).dtype is dtype and (x % 2).dtype is dtype
 
 
-@pytest.mark.parametrize("name", ["exp", "log", "sqrt", "reciprocal", "sin", "cos"])
+@pytest.mark.parametrize(
+    "name", ["exp", "log", "sqrt", "reciprocal", "sin", "cos", "sigmoid", "tanh"]
+)
 def test_functions_of_integers_give_the_default_dtype(name):
     function = getattr(mt, name)
     assert function(mt.tensor([1, 2])).dtype is F32
