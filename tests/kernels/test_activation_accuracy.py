@@ -97,7 +97,7 @@ PARAMETERS: dict[str, tuple[tuple[float, ...], ...]] = {
 }
 CASES = [(name, p) for name in VALUES for p in PARAMETERS.get(name, ((),))]
 
-# Largest errors of the C kernels: values, gradients (of the larger term where there are two).
+# Largest errors of the C kernels: of values, of gradients (which add two terms: of the larger one).
 NATIVE = {
     "exp": (1.1, None),
     "log": (1.0, None),
@@ -113,21 +113,17 @@ NATIVE = {
     "gelu_tanh": (3.0, 6.0),
     "silu": (3.0, 5.0),
 }
-# NumPy's twins compute in float64, so that in float32 only the last rounding remains. In float64 an
-# argument of exp that is a product (softplus, gelu_tanh) is rounded, which is not undone.
-# Gradients that are sums are compared by their larger term, which may round to the next number.
-TWIN_FLOAT32 = dict.fromkeys(NATIVE, (0.51, 0.51)) | {
-    "gelu": (0.51, 1.01),
-    "gelu_tanh": (0.51, 1.01),
-    "silu": (0.51, 1.01),
-}
-# Relative errors of e^(a·b) are those of the rounded product times its size, up to 745.
-TWIN_FLOAT64 = NATIVE | {
-    "selu": (2.0, 2.0),
-    "softplus": (800.0, 800.0),
-    "gelu": (6.0, 5.0),
-    "gelu_tanh": (800.0, 800.0),
-    "silu": (4.0, 5.0),
+# NumPy's twins compute in float64, so that in float32 only the last rounding remains. In float64
+# they are as good as NumPy's functions (4 ulp each at most), but where an argument of exp is a
+# product (softplus, gelu_tanh) its rounding error is multiplied by it, here by up to 745.
+TWIN_FLOAT32 = dict.fromkeys(NATIVE, (0.51, 0.51))
+TWIN_FLOAT64 = {
+    **dict.fromkeys(NATIVE, (8.0, 8.0)),
+    "relu": (0.0, 0.0),
+    "leaky_relu": (0.5, 0.0),
+    "softsign": (1.6, 3.0),
+    "softplus": (600.0, 600.0),
+    "gelu_tanh": (1500.0, 1500.0),
 }
 
 
@@ -166,7 +162,13 @@ def _points(dtype: Any) -> Any:
         *(-np.log(float(info.smallest_subnormal)), np.log(float(info.max))),
         *(float(info.max), float(info.tiny), float(info.smallest_subnormal)),
     ]
-    x = np.concatenate([rng.uniform(-12, 12, 1500), rng.uniform(-wide, wide, 400), sizes, -sizes])
+    # Where gelu, gelu_tanh and what decays like e^x become subnormal.
+    fading = ((12.5, 14.6), (9.5, 11.5), (85, 110))
+    if dtype == np.float64:
+        fading = ((37.2, 38.8), (20.8, 22), (700, 760))
+    faded = [-rng.uniform(low, high, 80) for low, high in fading]
+    near = [rng.uniform(-12, 12, 1200), rng.uniform(-wide, wide, 400)]
+    x = np.concatenate([*near, *faded, sizes, -sizes])
     return np.concatenate(
         [x.astype(dtype), *(_neighbours(np.array(special) * s, dtype) for s in (1, -1))]
     )
@@ -195,22 +197,25 @@ class Exact(NamedTuple):
     low: Any
     exponent: Any
     overflows: Any  # the sign of what rounds to an infinity, else 0
-    cancelled: Any  # by how many powers of two it is smaller than its larger term
+    finer: Any  # what an error has to be multiplied by to be in units of the total, not of a term
 
 
 def _exponent(value: Any, info: Any) -> int:
     return max(int(mpmath.frexp(value)[1]), int(info.minexp) + 1) - int(info.nmant) - 1
 
 
-def _count(terms: Any, info: Any) -> tuple[float, float, int, int, int]:
+def _count(terms: Any, info: Any) -> tuple[float, float, int, int, float]:
     total = mpmath.fsum(terms)
     half_beyond = mpf(float(info.max)) + mpmath.ldexp(1, int(info.maxexp - info.nmant - 2))
     if abs(total) >= half_beyond:
-        return 0.0, 0.0, 0, int(mpmath.sign(total)), 0
-    exponent = _exponent(max(abs(term) for term in terms), info)
+        return 0.0, 0.0, 0, int(mpmath.sign(total)), 1.0
+    size = max(abs(value) for value in (total, *terms))
+    exponent = _exponent(size, info)
     units = mpmath.ldexp(total, -exponent)
     high = float(units)
-    return high, float(units - high), exponent, 0, exponent - _exponent(total, info)
+    # Where more than a third cancels, there is no bound in units of the total.
+    finer = 2.0 ** (exponent - _exponent(total, info)) if 3 * abs(total) >= 2 * size else 0.0
+    return high, float(units - high), exponent, 0, finer
 
 
 @functools.cache
@@ -265,5 +270,44 @@ def test_gradients_are_within_their_bound(implementation, dtype, name, parameter
     bound = _bounds(implementation, dtype, name)[1]
     assert bound is not None
     _assert_within(bound, errors, exact, y)
-    of_itself = np.where(exact.cancelled <= 1, np.ldexp(errors, exact.cancelled), 0)
-    _assert_within(max(8.0, bound), of_itself, exact, y)
+    if implementation == "native" or dtype == np.float32:
+        _assert_within(8.0, errors * exact.finer, exact, y)
+
+
+@each_implementation
+@each_dtype
+@pytest.mark.parametrize("name", [name for name in VALUES if name not in {"exp", "log"}])
+def test_zero_keeps_its_sign_where_the_function_is_zero(implementation, dtype, name):
+    x = np.array([0.0, -0.0] * 20, dtype)
+    y = np.empty_like(x)
+    parameters = PARAMETERS.get(name, ((),))[0]
+    IMPLEMENTATIONS[implementation][name](x, y, *parameters)
+    if name in {"sigmoid", "softplus"}:
+        np.testing.assert_array_equal(y, np.full_like(x, y[0]))
+    else:
+        np.testing.assert_array_equal(y, 0)
+        np.testing.assert_array_equal(np.signbit(y), np.signbit(x))
+
+
+@each_implementation
+@each_dtype
+@pytest.mark.parametrize("name", [name for name in DERIVATIVES if "relu" not in name])
+def test_a_gradient_at_nan_is_nan(implementation, dtype, name):
+    x = np.array([np.nan, 1.0] * 20, dtype)
+    y = np.empty_like(x)
+    kernel = IMPLEMENTATIONS[implementation][f"{name}_backward"]
+    kernel(np.ones_like(x), x, y, *PARAMETERS.get(name, ((),))[0])
+    np.testing.assert_array_equal(np.isnan(y), np.isnan(x))
+
+
+@each_implementation
+@each_dtype
+def test_softplus_overflows_at_no_threshold(implementation, dtype):
+    x = np.array([1000.0, -1000.0, np.finfo(dtype).max, np.inf, -np.inf], dtype)
+    for kernel, arrays, expected in (
+        ("softplus", (x,), np.maximum(x, 0)),
+        ("softplus_backward", (np.ones_like(x), x), (x > 0).astype(dtype)),
+    ):
+        y = np.empty_like(x)
+        IMPLEMENTATIONS[implementation][kernel](*arrays, y, 1.0, np.inf)
+        np.testing.assert_array_equal(y, expected)
