@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from microtensor.kernels import twin
+from microtensor.kernels import twin_steps
 from microtensor.kernels.native_border import (
     FLOAT32,
     FLOAT64,
@@ -32,7 +32,7 @@ _SIZES = ffi.typeof("int64_t[]")
 _stamps = itertools.count(1)
 
 
-class ArrayTable(twin.ArrayTable):
+class ArrayTable(twin_steps.ArrayTable):
     """A list of arrays, some of which may be None, and the table of pointers to them that C reads.
 
     The table is kept between calls and holds on to the arrays; ``update`` renews the entries that
@@ -159,8 +159,8 @@ def step(
                 return
         except ValueError:
             pass
-    twin.step(rule, parameters, gradients, states, steps, hyper)
+    twin_steps.step(rule, parameters, gradients, states, steps, hyper)
 
 
-step.__doc__ = twin.step.__doc__
+step.__doc__ = twin_steps.step.__doc__
 assert _OPS.keys() == RULES.keys()

@@ -1,104 +1,27 @@
-"""The kernels in NumPy: the same names, arguments and special values as those in C."""
+"""The kernels in NumPy: the same names, arguments and special values as those in C.
+
+A kernel is a public function of one of the modules below. Most of those in ``host`` modules have no
+body in C (yet), so there is one of each, not two twins.
+"""
 
 from __future__ import annotations
 
-from microtensor.kernels.host import (
-    abs,
-    add,
-    div,
-    mul,
-    neg,
-    reciprocal,
-    sqrt,
-    square,
-    sub,
-)
-from microtensor.kernels.twin_activations import (
-    elu,
-    elu_backward,
-    exp,
-    gelu,
-    gelu_backward,
-    gelu_tanh,
-    gelu_tanh_backward,
-    leaky_relu,
-    leaky_relu_backward,
-    log,
-    relu,
-    relu_backward,
-    selu,
-    selu_backward,
-    sigmoid,
-    sigmoid_backward,
-    silu,
-    silu_backward,
-    softplus,
-    softplus_backward,
-    softsign,
-    softsign_backward,
-    tanh,
-    tanh_backward,
-)
-from microtensor.kernels.twin_random import dropout, random_bits, random_uniform
-from microtensor.kernels.twin_rows import (
-    column_sum,
-    cross_entropy,
-    cross_entropy_backward,
-    linear,
-    log_softmax,
-    log_softmax_backward,
-    matmul,
-    softmax,
-    softmax_backward,
-)
-from microtensor.kernels.twin_steps import ArrayTable, step
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "ArrayTable",
-    "abs",
-    "add",
-    "column_sum",
-    "cross_entropy",
-    "cross_entropy_backward",
-    "div",
-    "dropout",
-    "elu",
-    "elu_backward",
-    "exp",
-    "gelu",
-    "gelu_backward",
-    "gelu_tanh",
-    "gelu_tanh_backward",
-    "leaky_relu",
-    "leaky_relu_backward",
-    "linear",
-    "log",
-    "log_softmax",
-    "log_softmax_backward",
-    "matmul",
-    "mul",
-    "neg",
-    "random_bits",
-    "random_uniform",
-    "reciprocal",
-    "relu",
-    "relu_backward",
-    "selu",
-    "selu_backward",
-    "sigmoid",
-    "sigmoid_backward",
-    "silu",
-    "silu_backward",
-    "softmax",
-    "softmax_backward",
-    "softplus",
-    "softplus_backward",
-    "softsign",
-    "softsign_backward",
-    "sqrt",
-    "square",
-    "step",
-    "sub",
-    "tanh",
-    "tanh_backward",
-]
+from microtensor.kernels import host, twin_activations, twin_random, twin_rows, twin_steps
+
+MODULES = (host, twin_activations, twin_random, twin_rows, twin_steps)
+
+KERNELS: dict[str, Any] = {
+    name: value
+    for module in MODULES
+    for name, value in vars(module).items()
+    if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
+}
+"""Every kernel in NumPy by name."""
+
+globals().update(KERNELS)
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any: ...
