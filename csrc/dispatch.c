@@ -1,6 +1,7 @@
 /* The public entries: which instruction set runs, and how large calls are divided among threads. */
 #include "microtensor.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -87,6 +88,10 @@ static const char *const rows_names[] = {
 static const char *const rows_backward_names[] = {
 #include "table.h"
     NULL};
+#define MT_REDUCE(name) #name,
+static const char *const reduce_names[] = {
+#include "table.h"
+    NULL};
 #define MT_STEP(name, states) #name,
 static const char *const step_names[] = {
 #include "table.h"
@@ -106,6 +111,7 @@ static const struct {
     {"binary", MT_BINARY_COUNT, binary_names},
     {"rows", MT_ROWS_COUNT, rows_names},
     {"rows_backward", MT_ROWS_BACKWARD_COUNT, rows_backward_names},
+    {"reduce", MT_REDUCE_COUNT, reduce_names},
     {"step", MT_STEP_COUNT, step_names},
 };
 
@@ -164,7 +170,7 @@ static inline int same_or_apart(const void *a, const void *b, int64_t bytes) {
  * depend on sizes only, so results do not depend on the number of threads. */
 #define MT_PARALLEL 65536
 #define MT_CHUNK 16384
-#define MT_COLUMN_CHUNK 512
+#define MT_COLUMNS 64
 #define MT_TASKS_LIMIT 64
 
 static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -177,6 +183,14 @@ static inline int64_t rows_per_task(int64_t rows, int64_t columns) {
     if (rows * columns < MT_PARALLEL)
         return larger(rows, 1);
     return larger(divide(rows, MT_TASKS_LIMIT), larger(1, MT_CHUNK / columns));
+}
+
+/* Columns of a matrix are reduced each for itself: these tasks may depend on the number of threads. */
+static inline int64_t columns_per_task(int64_t outer, int64_t rows, int64_t columns) {
+    const int64_t threads = mt_threads_get();
+    if (threads == 1 || outer >= threads || outer * rows * columns < MT_PARALLEL)
+        return larger(columns, 1);
+    return divide(divide(columns, threads), MT_COLUMNS) * MT_COLUMNS;
 }
 
 /* --- entries ---------------------------------------------------------------------------------- */

@@ -27,6 +27,11 @@ enum {
     MT_ROWS_BACKWARD_COUNT
 };
 enum {
+#define MT_REDUCE(name) MT_REDUCE_##name,
+#include "table.h"
+    MT_REDUCE_COUNT
+};
+enum {
 #define MT_STEP(name, states) MT_STEP_##name,
 #include "table.h"
     MT_STEP_COUNT
@@ -38,6 +43,20 @@ enum {
 #define MT_STEP_CONSTANTS 16
 
 enum mt_reduction { MT_REDUCTION_NONE, MT_REDUCTION_MEAN, MT_REDUCTION_SUM };
+
+/* Numbers seen: how many, their mean, and Σ (x - mean)². */
+struct mt_moments {
+    double count, mean, squares;
+};
+
+/* Both together, as if one had been seen after the other (Chan, Golub, LeVeque 1979). */
+static inline struct mt_moments mt_joined(struct mt_moments a, struct mt_moments b) {
+    const double count = a.count + b.count, shift = b.mean - a.mean;
+    const struct mt_moments both = {count, a.mean + shift * (b.count / count),
+                                    a.squares + b.squares +
+                                        shift * shift * (a.count * (b.count / count))};
+    return both;
+}
 
 /* The arguments of a cross-entropy that are the same for every row, and for both dtypes. */
 struct mt_cross_entropy {

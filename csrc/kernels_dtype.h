@@ -7,14 +7,19 @@ struct FN(mt_kernels) {
     void (*rows[MT_ROWS_COUNT])(int64_t rows, int64_t columns, const real *x, real *y);
     void (*rows_backward[MT_ROWS_BACKWARD_COUNT])(int64_t rows, int64_t columns, const real *g,
                                                   const real *y, real *out);
+    /* Each of some rows of n numbers to one number, and columns [first, last) of n rows to one row. */
+    void (*reduce_rows[MT_REDUCE_COUNT])(int64_t rows, int64_t n, const real *x, real *y);
+    void (*reduce_columns[MT_REDUCE_COUNT])(int64_t n, int64_t columns, int64_t first, int64_t last,
+                                            const real *x, real *y);
+    /* The same to moments, whose variance is squares / (count - correction). */
+    struct mt_moments (*moments)(int64_t n, const real *x);
+    void (*moments_columns)(int64_t n, int64_t columns, int64_t first, int64_t last,
+                            double correction, const real *x, real *variance, real *mean);
     /* One step of the elements of one parameter: first what all its elements share (`step` counts
      * this step too), then the pass. states[j] may be NULL where hyper makes no use of it. */
     void (*step_constants[MT_STEP_COUNT])(double step, const double *hyper, real *constants);
     void (*step[MT_STEP_COUNT])(int64_t n, const real *constants, real *parameter,
                                 const real *gradient, real *const *states);
-    /* Sums of columns [first, last) of a matrix with `columns` columns. */
-    void (*column_sum)(int64_t rows, int64_t columns, int64_t first, int64_t last, const real *x,
-                       real *out);
     /* Losses of some rows: their sum and the sum of their weights, or, unreduced, each loss. */
     void (*cross_entropy)(int64_t rows, const struct mt_cross_entropy *call, const real *x,
                           const int64_t *target, const real *weight, real *log_sum, double *sums,

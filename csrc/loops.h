@@ -15,6 +15,13 @@
 #define MT_INDEPENDENT
 #endif
 
+/* For functions whose loops compilers vectorise when they stand alone, and may not when inlined. */
+#if defined(__GNUC__) || defined(__clang__)
+#define MT_NOINLINE __attribute__((noinline))
+#else
+#define MT_NOINLINE
+#endif
+
 /* Accumulators of a reduction. Compilers keep the order of floating-point additions, so a plain
  * sum stays scalar; a loop over this many explicit accumulators is vectorised, and its result does
  * not depend on the width of the vectors. */

@@ -95,11 +95,49 @@ int mt_array_rows_backward(int op, uintptr_t g_, uintptr_t y_, uintptr_t out_) {
                     OUT(out));
 }
 
-int mt_array_column_sum(uintptr_t x_, uintptr_t out_) {
-    const struct mt_ndarray *x = mt_input(x_), *out = mt_output(out_);
-    if (!x || !out || x->ndim != 2 || x->dtype != out->dtype || mt_size(out) != x->shape[1])
+/* An array as (outer, n, inner), where n are the dimensions whose bits are set: these must be
+ * neighbours, dimensions of length 1 aside. */
+struct extents {
+    int64_t outer, n, inner;
+};
+
+static int read_extents(const struct mt_ndarray *x, int64_t dims, struct extents *extents) {
+    *extents = (struct extents){1, 1, 1};
+    int64_t *part = &extents->outer;
+    for (int i = 0; i < x->ndim; i++) {
+        if (x->shape[i] == 1)
+            continue;
+        if (dims >> i & 1) {
+            if (part == &extents->inner)
+                return 0;
+            part = &extents->n;
+        } else if (part == &extents->n)
+            part = &extents->inner;
+        *part *= x->shape[i];
+    }
+    return 1;
+}
+
+int mt_array_reduce(int op, int64_t dims, uintptr_t x_, uintptr_t y_) {
+    const struct mt_ndarray *x = mt_input(x_), *y = mt_output(y_);
+    struct extents e;
+    if (!x || !y || x->dtype != y->dtype || !read_extents(x, dims, &e) ||
+        mt_size(y) != e.outer * e.inner)
         return -1;
-    return DISPATCH(x->dtype, mt_column_sum, x->shape[0], x->shape[1], IN(x), OUT(out));
+    return DISPATCH(x->dtype, mt_reduce, op, e.outer, e.n, e.inner, IN(x), OUT(y));
+}
+
+int mt_array_var_mean(int64_t dims, double correction, uintptr_t x_, uintptr_t variance_,
+                      uintptr_t mean_) {
+    const struct mt_ndarray *x = mt_input(x_);
+    const struct mt_ndarray *variance = mt_output(variance_), *mean = mt_output(mean_);
+    struct extents e;
+    if (!x || !variance || !mean || x->dtype != variance->dtype || x->dtype != mean->dtype ||
+        !read_extents(x, dims, &e) || mt_size(variance) != e.outer * e.inner ||
+        mt_size(mean) != e.outer * e.inner)
+        return -1;
+    return DISPATCH(x->dtype, mt_var_mean, e.outer, e.n, e.inner, correction, IN(x), OUT(variance),
+                    OUT(mean));
 }
 
 /* A matrix as BLAS takes it: stored by rows or by columns, each next to the other or further apart. */

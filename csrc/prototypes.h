@@ -21,8 +21,13 @@ int FN(mt_rows)(int op, int64_t rows, int64_t columns, const real *x, real *y);
 int FN(mt_rows_backward)(int op, int64_t rows, int64_t columns, const real *g, const real *y,
                          real *out);
 
-/* out[j] = sum over i of x[i][j]. */
-int FN(mt_column_sum)(int64_t rows, int64_t columns, const real *x, real *out);
+/* y[i][k] = op over j of x[i][j][k], x of shape (outer, n, inner); op is a MT_REDUCE row. y is apart from x.
+ * n = 0 gives 0 for sum, NaN for mean, and is refused for extremes. */
+int FN(mt_reduce)(int op, int64_t outer, int64_t n, int64_t inner, const real *x, real *y);
+
+/* The variance Σ (x - mean)² / (n - correction) and the mean over j of the same. */
+int FN(mt_var_mean)(int64_t outer, int64_t n, int64_t inner, double correction, const real *x,
+                    real *variance, real *mean);
 
 /* c = op(a) op(b) with op(a) of shape (m, k), op(b) of shape (k, n), c (m, n) apart from a and b;
  * a_stride and b_stride are the leading dimensions of the arrays as stored. Calls BLAS. */

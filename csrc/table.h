@@ -7,6 +7,7 @@
  *   MT_BINARY(name)        y = name(a, b, p, q), likewise
  *   MT_ROWS(name)          row by row, in rows.inc
  *   MT_ROWS_BACKWARD(name) its gradient from g and the saved output, in rows.inc
+ *   MT_REDUCE(name)        over one of three dimensions, in reduce.inc
  *   MT_STEP(name, states)  optimizer step with so many state arrays per parameter, in optimizers.inc
  */
 
@@ -21,6 +22,9 @@
 #endif
 #ifndef MT_ROWS_BACKWARD
 #define MT_ROWS_BACKWARD(name)
+#endif
+#ifndef MT_REDUCE
+#define MT_REDUCE(name)
 #endif
 #ifndef MT_STEP
 #define MT_STEP(name, states)
@@ -75,6 +79,11 @@ MT_ROWS(log_softmax)
 MT_ROWS_BACKWARD(softmax_backward)
 MT_ROWS_BACKWARD(log_softmax_backward)
 
+MT_REDUCE(sum)
+MT_REDUCE(mean)
+MT_REDUCE(amax)
+MT_REDUCE(amin)
+
 MT_STEP(sgd, 1)
 MT_STEP(adagrad, 1)
 MT_STEP(adadelta, 2)
@@ -85,4 +94,5 @@ MT_STEP(adam, 3)
 #undef MT_BINARY
 #undef MT_ROWS
 #undef MT_ROWS_BACKWARD
+#undef MT_REDUCE
 #undef MT_STEP

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from microtensor.kernels import native_matrix, native_random, native_steps
+from microtensor.kernels import native_matrix, native_random, native_reductions, native_steps
 from microtensor.kernels.native_elementwise import ROWS
 
 KERNELS: dict[str, Any] = {
@@ -14,8 +14,9 @@ KERNELS: dict[str, Any] = {
         for module, names in (
             (
                 native_matrix,
-                ("matmul", "linear", "column_sum", "cross_entropy", "cross_entropy_backward"),
+                ("matmul", "linear", "cross_entropy", "cross_entropy_backward"),
             ),
+            (native_reductions, ("sum", "mean", "amax", "amin")),
             (native_random, ("random_bits", "random_uniform", "dropout")),
             (native_steps, ("ArrayTable", "step")),
         )

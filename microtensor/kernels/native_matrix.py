@@ -1,4 +1,4 @@
-"""The kernels in C over matrices: products, column sums and cross-entropy."""
+"""The kernels in C over matrices: products and cross-entropy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from microtensor.kernels import twin
 from microtensor.kernels.native_border import lib, otherwise
 from microtensor.kernels.twin_rows import label_error
 
-_matmul, _linear, _column_sum = lib.mt_array_matmul, lib.mt_array_linear, lib.mt_array_column_sum
+_matmul, _linear = lib.mt_array_matmul, lib.mt_array_linear
 _cross_entropy = lib.mt_array_cross_entropy
 _cross_entropy_backward = lib.mt_array_cross_entropy_backward
 
@@ -21,11 +21,6 @@ def matmul(a: Any, b: Any, out: Any) -> None:
 def linear(x: Any, weight: Any, bias: Any, out: Any) -> None:
     if _linear(id(x), id(weight), 0 if bias is None else id(bias), id(out)):
         otherwise(linear, twin.linear, x, weight, bias, out)
-
-
-def column_sum(x: Any, out: Any) -> None:
-    if _column_sum(id(x), id(out)):
-        otherwise(column_sum, twin.column_sum, x, out)
 
 
 def cross_entropy(
@@ -108,5 +103,5 @@ def cross_entropy_backward(
         )
 
 
-for _kernel in (matmul, linear, column_sum, cross_entropy, cross_entropy_backward):
+for _kernel in (matmul, linear, cross_entropy, cross_entropy_backward):
     _kernel.__doc__ = getattr(twin, _kernel.__name__).__doc__

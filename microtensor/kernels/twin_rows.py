@@ -68,13 +68,6 @@ def linear(x: Array, weight: Array, bias: Array | None, out: Array) -> None:
             np.copyto(out, x @ weight.T + bias, casting="same_kind")
 
 
-def column_sum(x: Array, out: Array) -> None:
-    """Out = the sum of the rows of a matrix."""
-    _matrix("column_sum", x)
-    with np.errstate(all="ignore"):
-        np.add.reduce(x, axis=0, out=out)
-
-
 def label_error(target: Array, row: int, classes: int) -> IndexError:
     """Give the error that names a label out of range."""
     label = int(target.reshape(-1)[row])

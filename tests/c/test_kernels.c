@@ -126,8 +126,7 @@ static void check_arrays(void) {
         CHECK(mt_array_rows(0, address(&a), address(&c)) == -1);
         CHECK(mt_array_linear(address(&a), address(&b), address(&c), address(&c)) == -1);
         make(&c, dtype, size, 1, 0, 4);
-        CHECK(mt_array_column_sum(address(&a), address(&c)) == 0);
-        CHECK(mt_array_column_sum(address(&c), address(&a)) == -1);
+        CHECK(mt_array_reduce(0, 1, address(&a), address(&c)) == 0);
         make(&state, U64, 8, 1, 0, 2);
         CHECK(mt_array_random_uniform(address(&state), address(&c)) == 0);
         CHECK(mt_array_random_uniform(address(&c), address(&c)) == -1);

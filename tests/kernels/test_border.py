@@ -128,7 +128,7 @@ WRITERS = {
     "softmax_backward": lambda kernel, x, out: kernel["softmax_backward"](x, x, out),
     "matmul": lambda kernel, x, out: kernel["matmul"](x, x, out),
     "linear": lambda kernel, x, out: kernel["linear"](x, x, x[0].copy(), out),
-    "column_sum": lambda kernel, x, out: kernel["column_sum"](x, out[0]),
+    "sum": lambda kernel, x, out: kernel["sum"](x, (0,), out[:1]),
     "random_uniform": lambda kernel, x, out: kernel["random_uniform"](_state(), out),
     "dropout": lambda kernel, x, out: kernel["dropout"](x, 0.5, _state(), x.copy(), out),
     "cross_entropy_backward": lambda kernel, x, out: kernel["cross_entropy_backward"](

@@ -132,7 +132,7 @@ def test_affine_map(implementation, dtype, size, with_bias):
 def test_column_sums(implementation, dtype, rows, columns):
     x = numbers((rows, columns), dtype, 1, 1.0)
     out = np.full(columns, 7, dtype)
-    IMPLEMENTATIONS[implementation]["column_sum"](x, out)
+    IMPLEMENTATIONS[implementation]["sum"](x, (0,), out)
     expected = x.sum(axis=0, dtype=np.float64)
     np.testing.assert_allclose(out, expected, **_limits(dtype, rows))
 
@@ -143,7 +143,7 @@ def test_column_sums(implementation, dtype, rows, columns):
 def test_column_sums_of_other_sizes(implementation, dtype, shape):
     x = numbers(shape, dtype, 1, 1.0)
     out = np.full(shape[1], 7, dtype)
-    IMPLEMENTATIONS[implementation]["column_sum"](x, out)
+    IMPLEMENTATIONS[implementation]["sum"](x, (0,), out)
     np.testing.assert_allclose(out, x.sum(axis=0, dtype=np.float64), **_limits(dtype, shape[0]))
 
 
@@ -153,7 +153,7 @@ def test_long_column_sums_lose_little(columns):
     """In one accumulator 0.1 added up a million times is off by a percent in float32."""
     rows = 1_000_000 if columns < 40 else 50_000
     out = np.empty(columns, np.float32)
-    kernels.column_sum(np.full((rows, columns), 0.1, np.float32), out)
+    kernels.sum(np.full((rows, columns), 0.1, np.float32), (0,), out)
     np.testing.assert_allclose(out, rows * np.float32(0.1).astype(np.float64), rtol=2e-4)
 
 
