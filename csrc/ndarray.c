@@ -60,6 +60,29 @@ static double number(const struct mt_ndarray *array) {
                                         : *(const double *)array->data;
 }
 
+/* Whether broadcasting repeats x along the leading dimensions of y alone: x is a row for every row. */
+static int is_row_of(const struct mt_ndarray *x, const struct mt_ndarray *y) {
+    const int missing = y->ndim - x->ndim;
+    int i = x->ndim;
+    while (i > 0 && missing + i > 0 && x->shape[i - 1] == y->shape[missing + i - 1])
+        i--;
+    while (i > 0 && x->shape[i - 1] == 1)
+        i--;
+    return i == 0 && missing >= 0;
+}
+
+/* Whether it repeats x along the trailing dimensions of y alone: x is a number for every row. */
+static int is_column_of(const struct mt_ndarray *x, const struct mt_ndarray *y) {
+    int i = 0;
+    if (x->ndim != y->ndim)
+        return 0;
+    while (i < x->ndim && x->shape[i] == y->shape[i])
+        i++;
+    while (i < x->ndim && x->shape[i] == 1)
+        i++;
+    return i == x->ndim;
+}
+
 int mt_array_arithmetic(int op, int right, int left, uintptr_t a_, uintptr_t b_, uintptr_t y_) {
     const struct mt_ndarray *a = mt_input(a_), *b = mt_input(b_), *y = mt_output(y_);
     if (!a || !b || !y || a->dtype != y->dtype || b->dtype != y->dtype ||
@@ -72,6 +95,16 @@ int mt_array_arithmetic(int op, int right, int left, uintptr_t a_, uintptr_t b_,
         return DISPATCH(y->dtype, mt_unary, right, n, number(b), 0, IN(a), OUT(y));
     if (a_size == 1 && b_size == n)
         return DISPATCH(y->dtype, mt_unary, left, n, number(a), 0, IN(b), OUT(y));
+    if (a_size == n && is_row_of(b, y))
+        return DISPATCH(y->dtype, mt_binary_rows, op, n / b_size, b_size, IN(a), b_size, IN(b), 0,
+                        OUT(y));
+    if (b_size == n && is_row_of(a, y))
+        return DISPATCH(y->dtype, mt_binary_rows, op, n / a_size, a_size, IN(a), 0, IN(b), a_size,
+                        OUT(y));
+    if (a_size == n && is_column_of(b, y))
+        return DISPATCH(y->dtype, mt_unary_rows, right, b_size, n / b_size, IN(b), IN(a), OUT(y));
+    if (b_size == n && is_column_of(a, y))
+        return DISPATCH(y->dtype, mt_unary_rows, left, a_size, n / a_size, IN(a), IN(b), OUT(y));
     return -1;
 }
 

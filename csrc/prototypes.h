@@ -14,6 +14,14 @@ int FN(mt_unary)(int op, int64_t n, double p, double q, const real *x, real *y);
  * saved input or output. */
 int FN(mt_binary)(int op, int64_t n, double p, double q, const real *a, const real *b, real *y);
 
+/* y[i][j] = op(a[i][j], b[i][j]) over (rows, columns), where a or b may be one row for all: its stride is 0
+ * then, else `columns`. Such a row is apart from y. */
+int FN(mt_binary_rows)(int op, int64_t rows, int64_t columns, const real *a, int64_t a_stride,
+                       const real *b, int64_t b_stride, real *y);
+
+/* y[i][j] = op(x[i][j]) with p[i] for its first parameter. */
+int FN(mt_unary_rows)(int op, int64_t rows, int64_t columns, const real *p, const real *x, real *y);
+
 /* Row by row over a (rows, columns) matrix: softmax, log_softmax (MT_ROWS). */
 int FN(mt_rows)(int op, int64_t rows, int64_t columns, const real *x, real *y);
 
