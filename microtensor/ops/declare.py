@@ -16,13 +16,13 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import FunctionType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from microtensor.engine import Node, recording
 from microtensor.engine.node import next_number
-from microtensor.ops.promotion import number_array
+from microtensor.ops.promotion import number_array, operand_array
 from microtensor.tensor import Tensor, node_of, wrap
 
 Array = np.ndarray[Any, Any]
@@ -537,13 +537,13 @@ def _mark_view(source: Tensor, view: Tensor, op: Op, arguments: tuple[Any, ...])
 # ---- checking inputs ----------------------------------------------------------------------------
 
 
-def refuse(op: str, argument: str, value: Any) -> None:
+def refuse(op: str, argument: str, value: Any, expected: str = "Tensor") -> NoReturn:
     """Raise the TypeError for something that should have been a tensor."""
     hint = ""
     if isinstance(value, np.ndarray):
         hint = "; make a tensor of the array with mt.from_numpy(array) or mt.tensor(array)"
     raise TypeError(
-        f"{op}(): argument '{argument}' must be Tensor, not {type(value).__name__}{hint}"
+        f"{op}(): argument '{argument}' must be {expected}, not {type(value).__name__}{hint}"
     )
 
 
@@ -553,11 +553,9 @@ _NUMBERS = (int, float, np.number, np.bool_)
 def number(op: str, argument: str, value: Any, partner: Any) -> Tensor:
     """Make a constant of a Python number, in the dtype that leaves a tensor beside it its own."""
     if not isinstance(value, _NUMBERS):
-        raise TypeError(
-            f"{op}(): argument '{argument}' must be Tensor or a number, not {type(value).__name__}"
-        )
+        refuse(op, argument, value, "Tensor or a number")
     beside = partner._array.dtype if isinstance(partner, Tensor) else np.dtype(bool)
-    return wrap(number_array(value, beside))
+    return wrap(operand_array(value, beside))
 
 
 # ---- documentation ------------------------------------------------------------------------------
