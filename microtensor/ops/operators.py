@@ -17,7 +17,7 @@ from microtensor.ops import (  # noqa: F401 - their functions are named below
     rounding,
     trigonometry,
 )
-from microtensor.ops.declare import methods, published
+from microtensor.ops.declare import methods, published, registry
 from microtensor.ops.promotion import operand_array
 from microtensor.ops.shape import permute
 from microtensor.tensor import Tensor, to_array, wrap
@@ -27,8 +27,13 @@ _NUMBERS = (int, float, np.number, np.bool_)
 _OPERANDS = (Tensor, *_NUMBERS)
 
 
+def _function(name: str) -> Any:
+    """Give what an operator calls: the op itself where the method only adds keyword arguments."""
+    return registry[name].public if name in ("add", "div") else methods[name]
+
+
 def _operator(name: str) -> Any:
-    function = methods[name]
+    function = _function(name)
 
     def operator(self: Tensor, other: Any) -> Any:
         if isinstance(other, _OPERANDS):
@@ -44,7 +49,7 @@ def _operator(name: str) -> Any:
 
 
 def _reflected(name: str) -> Any:
-    function = methods[name]
+    function = _function(name)
 
     def operator(self: Tensor, other: Any) -> Any:
         if isinstance(other, np.ndarray):

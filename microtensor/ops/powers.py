@@ -9,7 +9,7 @@ import numpy as np
 
 from microtensor import dtypes, kernels
 from microtensor.ops import samples
-from microtensor.ops.arithmetic import add, div, mul, sub
+from microtensor.ops.arithmetic import add, div, mul, neg, sub
 from microtensor.ops.arrays import Array, broadcast_shape, empty, operands
 from microtensor.ops.choosing import where
 from microtensor.ops.comparison import eq, ge, le, logical_and
@@ -233,13 +233,24 @@ log1p: Any = _of_one(
     positive=True,
 )
 
+
+def _share(mine: Any, others: Any) -> Any:
+    """Give 1 / (1 + e^(others - mine)), without overflow in its derivatives either."""
+    return exp(neg(logaddexp(sub(others, mine), 0)))
+
+
+def _share_of_two(mine: Any, others: Any) -> Any:
+    """Give the same for powers of 2."""
+    return exp2(neg(logaddexp2(sub(others, mine), 0)))
+
+
 logaddexp: Any = declare(
     "logaddexp",
     TWO,
     binary("logaddexp", kernels.logaddexp, check=_floats_only),
     rules={
-        "input": lambda g, input, y: mul(g, exp(sub(input, y))),
-        "other": lambda g, other, y: mul(g, exp(sub(other, y))),
+        "input": lambda g, input, other: mul(g, _share(input, other)),
+        "other": lambda g, input, other: mul(g, _share(other, input)),
     },
     summary="Give the logarithm of a sum of exponentials, without overflow.",
     formula="ln(e^input + e^other)",
@@ -252,8 +263,8 @@ logaddexp2: Any = declare(
     TWO,
     binary("logaddexp2", kernels.logaddexp2, check=_floats_only),
     rules={
-        "input": lambda g, input, y: mul(g, exp2(sub(input, y))),
-        "other": lambda g, other, y: mul(g, exp2(sub(other, y))),
+        "input": lambda g, input, other: mul(g, _share_of_two(input, other)),
+        "other": lambda g, input, other: mul(g, _share_of_two(other, input)),
     },
     summary="Give the logarithm to base 2 of a sum of powers of 2, without overflow.",
     formula="log₂(2^input + 2^other)",

@@ -19,6 +19,7 @@ from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.extremes import clamp
 from microtensor.ops.pointwise import ONE, floating
 from microtensor.ops.powers import exp
+from microtensor.ops.rounding import abs
 from microtensor.tensor import Tensor
 
 _DENSITY = 2.0 / math.sqrt(math.pi)
@@ -168,7 +169,8 @@ _plain_logit = floating(kernels.logit)
 def _logit_rule(g: Any, x: Any, eps: Any) -> Any:
     low, outside = (0.0, math.nan) if eps is None else (eps, 0.0)
     beyond = logical_or(lt(x, low), gt(x, 1.0 - low))
-    return where(beyond, outside, div(g, mul(x, sub(1, x))))
+    # Inside, x (1 - x) has no sign but that of -0.0.
+    return where(beyond, outside, div(g, abs(mul(x, sub(1, x)))))
 
 
 logit: Any = declare(

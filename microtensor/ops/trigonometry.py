@@ -41,17 +41,17 @@ def _cosine_of(y: Any) -> Any:
     return rsqrt(mul(sub(1, y), add(y, 1)))
 
 
-sin = _declare(
+sin: Any = _declare(
     "sin", lambda g, x: mul(g, cos(x)), "Give the sine of an angle in radians.", "sin x", "cos x"
 )
-cos = _declare(
+cos: Any = _declare(
     "cos",
     lambda g, x: neg(mul(g, sin(x))),
     "Give the cosine of an angle in radians.",
     "cos x",
     "-sin x",
 )
-tan = _declare(
+tan: Any = _declare(
     "tan",
     lambda g, y: mul(g, add(square(y), 1)),
     "Give the tangent of an angle in radians.",
@@ -59,7 +59,7 @@ tan = _declare(
     "1 + tan² x",
     samples.within(-1.2, 1.2),
 )
-asin = _declare(
+asin: Any = _declare(
     "asin",
     lambda g, x: mul(g, _cosine_of(x)),
     "Give the angle of a sine; NaN outside [-1, 1].",
@@ -67,7 +67,7 @@ asin = _declare(
     "1/√(1 - x²)",
     samples.within(-0.9, 0.9),
 )
-acos = _declare(
+acos: Any = _declare(
     "acos",
     lambda g, x: neg(mul(g, _cosine_of(x))),
     "Give the angle of a cosine; NaN outside [-1, 1].",
@@ -75,27 +75,27 @@ acos = _declare(
     "-1/√(1 - x²)",
     samples.within(-0.9, 0.9),
 )
-atan = _declare(
+atan: Any = _declare(
     "atan",
     lambda g, x: div(g, add(square(x), 1)),
     "Give the angle of a tangent.",
     "arctan x",
     "1/(1 + x²)",
 )
-sinh = _declare(
+sinh: Any = _declare(
     "sinh", lambda g, x: mul(g, cosh(x)), "Give the hyperbolic sine.", "sinh x", "cosh x"
 )
-cosh = _declare(
+cosh: Any = _declare(
     "cosh", lambda g, x: mul(g, sinh(x)), "Give the hyperbolic cosine.", "cosh x", "sinh x"
 )
-asinh = _declare(
+asinh: Any = _declare(
     "asinh",
     lambda g, x: div(g, hypot(x, 1)),
     "Give the inverse of the hyperbolic sine.",
     "arsinh x",
     "1/√(x² + 1)",
 )
-acosh = _declare(
+acosh: Any = _declare(
     "acosh",
     # Two roots: their product, unlike the root of a product, does not overflow.
     lambda g, x: mul(g, mul(rsqrt(sub(x, 1)), rsqrt(add(x, 1)))),
@@ -104,7 +104,7 @@ acosh = _declare(
     "1/√(x² - 1)",
     samples.within(1.3, 3.0),
 )
-atanh = _declare(
+atanh: Any = _declare(
     "atanh",
     lambda g, x: div(g, mul(sub(1, x), add(x, 1))),
     "Give the inverse of the hyperbolic tangent; ±inf at ±1, NaN outside.",
