@@ -9,7 +9,7 @@ import numpy as np
 
 from microtensor import dtypes, kernels
 from microtensor.ops import samples
-from microtensor.ops.arithmetic import add, div, mul, neg, sub
+from microtensor.ops.arithmetic import add, div, mul, neg, sub, zero
 from microtensor.ops.arrays import Array, broadcast_shape, empty, operands
 from microtensor.ops.choosing import where
 from microtensor.ops.comparison import eq, ge, le, logical_and
@@ -23,7 +23,7 @@ from microtensor.ops.pointwise import (
     floating,
     unsupported,
 )
-from microtensor.ops.promotion import number_array
+from microtensor.ops.promotion import number_array, operand_array
 from microtensor.tensor import Tensor
 
 # ---- powers and roots ---------------------------------------------------------------------------
@@ -52,6 +52,7 @@ def _pow_exponent_rule(g: Any, input: Any, exponent: Any, y: Any) -> Any:
     return where(flat, 0.0, mul(g, mul(y, log(where(flat, 1.0, input)))))
 
 
+_NUMBERS = (int, float, np.number, np.bool_)
 _BASE_AND_EXPONENT = "input: Tensor | float, exponent: Tensor | float"
 
 pow: Any = declare(
@@ -65,6 +66,33 @@ pow: Any = declare(
     method="pow",
     inplace=True,
     samples=samples.pairs(positive_first=True),
+)
+
+
+def _pow_number_forward(x: Array, exponent: float) -> Array:
+    out = empty(x.shape, x.dtype)
+    if exponent == 2:
+        kernels.square(x, out)
+    else:
+        kernels.pow(x, operand_array(exponent, x.dtype), out)
+    return out
+
+
+def _pow_number_rule(g: Any, x: Any, exponent: float) -> Any:
+    # At exponent 0 the derivative is 0 whatever the base, where x**-1 would be inf.
+    return mul(g, mul(pow_number(x, exponent - 1), exponent)) if exponent else zero(x)
+
+
+pow_number: Any = declare(
+    "pow_number",
+    f"{ONE}, exponent: float",
+    _pow_number_forward,
+    rules={"input": _pow_number_rule},
+    summary="Raise floating-point numbers to a power that is a number: pow()'s common case.",
+    formula="x ** exponent",
+    derivative="exponent·x ** (exponent - 1); 0 for exponent 0",
+    namespaces=(),
+    samples=samples.one(positive=True, exponent=-1.5),
 )
 
 
@@ -85,10 +113,13 @@ def _pow(input: Any, exponent: Any) -> Any:
         >>> mt.pow(mt.tensor([1.0, 2.0]), 3)
         tensor([1., 8.])
     """
-    if isinstance(exponent, int) and isinstance(input, Tensor) and input._array.dtype.kind != "f":
-        if exponent < 0:
-            raise RuntimeError("pow: integers to negative integer powers are not allowed")
-        number_array(exponent, input._array.dtype)
+    if isinstance(input, Tensor) and isinstance(exponent, _NUMBERS):
+        if input._array.dtype.kind == "f":
+            return pow_number.op.public(input, exponent)
+        if isinstance(exponent, int):
+            if exponent < 0:
+                raise RuntimeError("pow: integers to negative integer powers are not allowed")
+            number_array(exponent, input._array.dtype)
     return pow.op.public(input, exponent)
 
 
