@@ -15,6 +15,7 @@ import ast
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from types import FunctionType
 from typing import Any, NoReturn
 
@@ -122,6 +123,11 @@ class Parameter:
 
 def parse_signature(signature: str) -> list[Parameter]:
     """Read a typed parameter list as Python itself does."""
+    return list(_parsed(signature))
+
+
+@cache  # parsing was a quarter of importing, and most ops share their signature
+def _parsed(signature: str) -> tuple[Parameter, ...]:
     arguments = ast.parse(f"def f({signature}): ...").body[0].args  # type: ignore[attr-defined]
     plain = arguments.posonlyargs + arguments.args
     defaults = [None] * (len(plain) - len(arguments.defaults)) + list(arguments.defaults)
@@ -129,7 +135,7 @@ def parse_signature(signature: str) -> list[Parameter]:
     pairs += [
         (a, d, True) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     ]
-    return [
+    return tuple(
         Parameter(
             a.arg,
             ast.unparse(a.annotation) if a.annotation else "Any",
@@ -137,7 +143,7 @@ def parse_signature(signature: str) -> list[Parameter]:
             keyword_only,
         )
         for a, d, keyword_only in pairs
-    ]
+    )
 
 
 def declare(name: str, signature: str, forward: Callable[..., Any], **fields: Any) -> Any:
@@ -471,8 +477,8 @@ def _recording_source(op: Op, inputs: list[Parameter]) -> list[str]:
         "hooks": "None",
         "number": "_next_number()",
     }
-    lines.append(f"{pad}n = t._node = _new(_Node)")
-    lines += [f"{pad}n.{name} = {value}" for name, value in fields.items()]
+    lines.append(f"{pad}node = t._node = _new(_Node)")
+    lines += [f"{pad}node.{name} = {value}" for name, value in fields.items()]
     if op.view:
         lines.append("        " + _view_source(op, parse_signature(op.signature)))
     lines.append(f"{pad}return t")
