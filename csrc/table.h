@@ -31,6 +31,7 @@
 #endif
 
 MT_UNARY(exp)
+MT_UNARY(expm1)
 MT_UNARY(log)
 MT_UNARY(relu)
 MT_UNARY(leaky_relu)
@@ -48,6 +49,7 @@ MT_UNARY(neg)
 MT_UNARY(abs)
 MT_UNARY(square)
 MT_UNARY(sqrt)
+MT_UNARY(rsqrt)
 MT_UNARY(reciprocal)
 MT_UNARY(add_number)
 MT_UNARY(sub_number)

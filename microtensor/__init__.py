@@ -8,17 +8,21 @@ Example:
     tensor([2., 4., 6.])
 """
 
+from math import e, inf, nan, pi
+
 from microtensor import autograd, functions, nn, ops, optim, utils
 from microtensor.config import show_config
 from microtensor.dtypes import bool_ as bool
 from microtensor.dtypes import (
     double,
     dtype,
+    finfo,
     float16,
     float32,
     float64,
     get_default_dtype,
     half,
+    iinfo,
     int8,
     int16,
     int32,
@@ -43,6 +47,7 @@ from microtensor.random import (
 )
 from microtensor.tensor import Size, Tensor
 
+newaxis = None
 __version__ = "0.1.0"
 
 __all__ = [
@@ -53,7 +58,9 @@ __all__ = [
     "bool",
     "double",
     "dtype",
+    "e",
     "enable_grad",
+    "finfo",
     "float",
     "float16",
     "float32",
@@ -62,6 +69,8 @@ __all__ = [
     "get_num_threads",
     "get_rng_state",
     "half",
+    "iinfo",
+    "inf",
     "initial_seed",
     "int",
     "int8",
@@ -71,10 +80,13 @@ __all__ = [
     "is_grad_enabled",
     "long",
     "manual_seed",
+    "nan",
+    "newaxis",
     "nn",
     "no_grad",
     "ops",
     "optim",
+    "pi",
     "seed",
     "set_default_dtype",
     "set_grad_enabled",

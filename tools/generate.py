@@ -29,6 +29,7 @@ from builtins import int as _int
 from collections.abc import Sequence
 from typing import Any
 
+from microtensor.dtypes import dtype
 from microtensor.random import Generator
 from microtensor.tensor import Tensor
 """
@@ -60,7 +61,9 @@ def parameters_of(signature: str) -> str:
 def return_type(function: Callable[..., Any]) -> str:
     """Give what a public function returns: a tensor unless it says otherwise."""
     annotation = getattr(function, "__annotations__", {}).get("return", "Tensor")
-    return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "Any")
+    if not isinstance(annotation, str):
+        annotation = getattr(annotation, "__name__", "Any")
+    return typed(annotation.removeprefix("dtypes."))
 
 
 def summary(function: Callable[..., Any]) -> str:
@@ -73,7 +76,7 @@ def stub_function(name: str, function: Callable[..., Any], indent: str = "") -> 
     parameters = parameters_of(signatures.get(function, "*args: Any, **kwargs: Any"))
     if indent:
         rest = parameters.split(", ", 1)
-        first_is_own = rest[0].endswith("Tensor")
+        first_is_own = ": Tensor" in rest[0]
         parameters = "self" + (f", {rest[1]}" if first_is_own and len(rest) > 1 else "")
         if not first_is_own:
             parameters = f"self, {', '.join(rest)}"

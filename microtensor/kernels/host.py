@@ -24,80 +24,10 @@ def _quiet(function: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
-def _binary(ufunc: Any) -> Callable[[Array, Array, Array], None]:
-    def kernel(a: Array, b: Array, out: Array) -> None:
-        with np.errstate(all="ignore"):
-            ufunc(a, b, out=out)
-
-    kernel.__name__ = ufunc.__name__
-    return kernel
-
-
-def _unary(ufunc: Any) -> Callable[[Array, Array], None]:
-    def kernel(x: Array, out: Array) -> None:
-        with np.errstate(all="ignore"):
-            ufunc(x, out)
-
-    kernel.__name__ = ufunc.__name__
-    return kernel
-
-
-add = _binary(np.add)
-sub = _binary(np.subtract)
-mul = _binary(np.multiply)
-div = _binary(np.true_divide)
-floor_divide = _binary(np.floor_divide)
-remainder = _binary(np.remainder)
-pow = _binary(np.power)
-maximum = _binary(np.maximum)
-minimum = _binary(np.minimum)
-eq = _binary(np.equal)
-ne = _binary(np.not_equal)
-lt = _binary(np.less)
-le = _binary(np.less_equal)
-gt = _binary(np.greater)
-ge = _binary(np.greater_equal)
-logical_and = _binary(np.logical_and)
-logical_or = _binary(np.logical_or)
-logical_xor = _binary(np.logical_xor)
-bitwise_and = _binary(np.bitwise_and)
-bitwise_or = _binary(np.bitwise_or)
-bitwise_xor = _binary(np.bitwise_xor)
-
-neg = _unary(np.negative)
-abs = _unary(np.absolute)
-sign = _unary(np.sign)
-sqrt = _unary(np.sqrt)
-square = _unary(np.square)
-reciprocal = _unary(np.reciprocal)
-sin = _unary(np.sin)
-cos = _unary(np.cos)
-isnan = _unary(np.isnan)
-isinf = _unary(np.isinf)
-isfinite = _unary(np.isfinite)
-logical_not = _unary(np.logical_not)
-bitwise_not = _unary(np.bitwise_not)
-
-
 def cast(x: Array, out: Array) -> None:
     """Out = x in out's dtype, shapes broadcast."""
     with np.errstate(all="ignore"):
         np.copyto(out, x, casting="unsafe")
-
-
-def where(condition: Array, a: Array, b: Array, out: Array) -> None:
-    """Out = a where the condition holds, else b; all broadcast."""
-    np.copyto(out, b, casting="unsafe")
-    np.copyto(out, a, casting="unsafe", where=condition)
-
-
-def clamp(x: Array, low: Any, high: Any, out: Array) -> None:
-    """Out = x held between low and high, either of which may be None; NaN stays NaN."""
-    if low is not None:
-        np.maximum(x, low, out=out)
-        x = out
-    if high is not None:
-        np.minimum(x, high, out=out)
 
 
 @_quiet

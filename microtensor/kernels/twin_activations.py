@@ -54,6 +54,12 @@ def exp(x: Array) -> Array:
 
 
 @_unary
+def expm1(x: Array) -> Array:
+    """Out = eˣ - 1."""
+    return np.expm1(x)
+
+
+@_unary
 def log(x: Array) -> Array:
     """Out = log x; -inf at 0, NaN below."""
     return np.log(x)

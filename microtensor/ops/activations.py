@@ -8,25 +8,16 @@ from typing import Any
 
 from microtensor import dtypes, kernels
 from microtensor.ops import samples
-from microtensor.ops.arithmetic import (
-    abs,
-    add,
-    clamp,
-    div,
-    exp,
-    gt,
-    le,
-    mul,
-    neg,
-    sign,
-    square,
-    sub,
-    where,
-)
+from microtensor.ops.arithmetic import add, div, mul, neg, square, sub
 from microtensor.ops.arrays import Array, empty
+from microtensor.ops.choosing import where
+from microtensor.ops.comparison import gt, le
 from microtensor.ops.declare import declare, parse_signature, publish
+from microtensor.ops.extremes import clamp
+from microtensor.ops.powers import exp
 from microtensor.ops.promotion import to_float
 from microtensor.ops.reductions import sum
+from microtensor.ops.rounding import abs, sign
 from microtensor.tensor import Tensor, checked_dim
 
 SELU_SCALE = 1.0507009873554804934193349852946

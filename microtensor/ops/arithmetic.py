@@ -1,75 +1,79 @@
-"""Arithmetic, comparisons and logic, with broadcasting and PyTorch's dtype promotion."""
+"""Arithmetic, with broadcasting and PyTorch's dtype promotion.
+
+Comparisons are in comparison.py, powers and logarithms in powers.py, rounding and signs in
+rounding.py, and so on: each file of this floor has one subject.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from microtensor import kernels
 from microtensor.ops import samples
-from microtensor.ops.arrays import Array, broadcast_shape, empty, operands
-from microtensor.ops.declare import declare, publish
-from microtensor.ops.promotion import to_float
+from microtensor.ops.arrays import Array, empty
+from microtensor.ops.declare import declare, number, publish, refuse
+from microtensor.ops.pointwise import (
+    BOOL,
+    EITHER_MAY_BE_NUMBER,
+    ONE,
+    SECOND_MAY_BE_NUMBER,
+    Kernel,
+    binary,
+    floating,
+    refuse_bool,
+)
+from microtensor.tensor import Tensor
 
-_BOOL = np.dtype(bool)
-
-
-def _binary_forward(name: str, kernel: Callable[..., None], floating: bool = False) -> Any:
-    def forward(a: Any, b: Any) -> Array:
-        try:
-            same = a.dtype is b.dtype
-        except AttributeError:
-            same = False
-        if not same:
-            a, b = operands(a, b)
-        if floating and a.dtype.kind != "f":
-            a, b = to_float(a), to_float(b)
-        shape = a.shape
-        if shape != b.shape:
-            shape = broadcast_shape(shape, b.shape, name)
-        out = empty(shape, a.dtype)
-        kernel(a, b, out)
-        return out
-
-    return forward
+_NO_BOOLS = "bools cannot be subtracted; use logical_xor, or ^"
 
 
-def _integral(forward: Any, name: str) -> Any:
-    """Refuse bools, as PyTorch does where subtraction and negation of them mean nothing."""
+def _without_bools(name: str, kernel: Kernel) -> Any:
+    """Refuse bools on either side, where subtracting them means nothing."""
+    forward = binary(name, kernel)
 
     def checked(a: Any, b: Any) -> Array:
-        if getattr(a, "dtype", None) == _BOOL and getattr(b, "dtype", None) == _BOOL:
-            raise RuntimeError(f"{name}: bool tensors cannot be subtracted; use logical_xor, or ^")
-        result: Array = forward(a, b)
-        return result
+        if getattr(a, "dtype", None) == BOOL or getattr(b, "dtype", None) == BOOL:
+            raise RuntimeError(f"{name}: {_NO_BOOLS}")
+        return forward(a, b)
 
     return checked
 
 
-def _integer_division(name: str, kernel: Callable[..., None]) -> Any:
+def _integer_division(name: str, kernel: Kernel) -> Any:
     """Refuse what has no answer among integers, where NumPy would give 0, and bools."""
-    forward = _binary_forward(name, kernel)
+    forward = binary(name, kernel, check=refuse_bool)
 
     def checked(a: Any, b: Any) -> Array:
-        if all(getattr(v, "dtype", _BOOL).kind != "f" and not isinstance(v, float) for v in (a, b)):
-            if all(getattr(v, "dtype", None) == _BOOL for v in (a, b)):
-                raise RuntimeError(f"{name}: not defined for bool tensors; convert with .long()")
+        if all(getattr(v, "dtype", BOOL).kind != "f" and not isinstance(v, float) for v in (a, b)):
+            if all(getattr(v, "dtype", None) == BOOL for v in (a, b)):
+                refuse_bool(name, BOOL)
             if not np.all(b):
                 raise RuntimeError(f"{name}: ZeroDivisionError: an integer divided by zero")
-        result: Array = forward(a, b)
-        return result
+        return forward(a, b)
 
     return checked
 
 
-_PAIR = "input: Tensor, other: Tensor | float"
+def _zeros(x: Array) -> Array:
+    return np.zeros(x.shape, x.dtype)
+
+
+zero: Any = declare(
+    "zero",
+    ONE,
+    _zeros,
+    rules={"input": lambda g: zero(g)},
+    summary="Give zeros of the same shape: the gradient of what is constant between steps.",
+    namespaces=(),
+    samples=samples.one(),
+)
 
 add: Any = declare(
     "add",
-    _PAIR,
-    _binary_forward("add", kernels.add),
+    EITHER_MAY_BE_NUMBER,
+    binary("add", kernels.add),
     rules={"input": lambda g: g, "other": lambda g: g},
     summary="Add two tensors, or a number to a tensor.",
     formula="input + other",
@@ -81,8 +85,8 @@ add: Any = declare(
 
 sub: Any = declare(
     "sub",
-    _PAIR,
-    _integral(_binary_forward("sub", kernels.sub), "sub"),
+    EITHER_MAY_BE_NUMBER,
+    _without_bools("sub", kernels.sub),
     rules={"input": lambda g: g, "other": lambda g: neg(g)},
     summary="Subtract a tensor or a number from a tensor.",
     formula="input - other",
@@ -94,8 +98,8 @@ sub: Any = declare(
 
 mul: Any = declare(
     "mul",
-    _PAIR,
-    _binary_forward("mul", kernels.mul),
+    EITHER_MAY_BE_NUMBER,
+    binary("mul", kernels.mul),
     rules={"input": lambda g, other: mul(g, other), "other": lambda g, input: mul(g, input)},
     summary="Multiply two tensors element by element, or a tensor by a number.",
     formula="input * other",
@@ -107,8 +111,8 @@ mul: Any = declare(
 
 div: Any = declare(
     "div",
-    _PAIR,
-    _binary_forward("div", kernels.div, floating=True),
+    EITHER_MAY_BE_NUMBER,
+    binary("div", kernels.div, floating=True),
     rules={
         "input": lambda g, other: div(g, other),
         "other": lambda g, input, other: neg(div(mul(g, div(input, other)), other)),
@@ -120,60 +124,36 @@ div: Any = declare(
     samples=samples.pairs(positive_second=True),
 )
 
-
-def _pow_forward(a: Any, b: Any) -> Array:
-    a, b = operands(a, b)
-    if a.dtype == _BOOL:
-        raise RuntimeError("pow: not defined for two bool tensors; convert with .int()")
-    if a.dtype.kind in "iu" and b.size and b.min() < 0:
-        raise RuntimeError("pow: integers to negative integer powers are not allowed")
-    out = empty(broadcast_shape(a.shape, b.shape, "pow"), a.dtype)
-    kernels.pow(a, b, out)
-    return out
-
-
-def _pow_base_rule(g: Any, input: Any, other: Any) -> Any:
-    # At exponent 0 the derivative is 0 whatever the base, where x**(0-1) would be inf or NaN: the
-    # exponent is replaced before, since a NaN behind a mask comes back in higher derivatives.
-    constant = eq(other, 0)
-    slope = mul(g, mul(other, pow(input, sub(where(constant, 1, other), 1))))
-    return where(constant, 0.0, slope)
-
-
-def _pow_exponent_rule(g: Any, input: Any, other: Any, y: Any) -> Any:
-    # 0**b is 0 for all b > 0 (and the limit of y·log x at 0 is 0), where 0·log 0 would be NaN.
-    flat = logical_and(eq(input, 0), ge(other, 0))
-    return where(flat, 0.0, mul(g, mul(y, log(where(flat, 1.0, input)))))
-
-
-pow: Any = declare(
-    "pow",
-    _PAIR,
-    _pow_forward,
-    rules={"input": _pow_base_rule, "other": _pow_exponent_rule},
-    summary="Raise to a power, element by element.",
-    formula="input ** other",
-    integral=True,
-    method="pow",
-    inplace=True,
-    samples=samples.pairs(positive_first=True),
-)
+_STEPS = {"input": lambda g: zero(g), "other": lambda g: zero(g)}
 
 floor_divide: Any = declare(
     "floor_divide",
-    _PAIR,
+    EITHER_MAY_BE_NUMBER,
     _integer_division("floor_divide", kernels.floor_divide),
-    summary="Divide and round down.",
+    rules=_STEPS,
+    summary="Divide and round down. The gradient is zero.",
     formula="floor(input / other)",
     integral=True,
     method="floor_divide",
     inplace=True,
-    samples=samples.pairs(positive_second=True),
+    samples=samples.pairs(positive_second=True, apart=True),
+)
+
+div_trunc: Any = declare(
+    "div_trunc",
+    EITHER_MAY_BE_NUMBER,
+    _integer_division("div", kernels.div_trunc),
+    rules=_STEPS,
+    summary="Divide and round towards zero. The gradient is zero.",
+    formula="trunc(input / other)",
+    integral=True,
+    namespaces=(),
+    samples=samples.pairs(positive_second=True, apart=True),
 )
 
 remainder: Any = declare(
     "remainder",
-    _PAIR,
+    EITHER_MAY_BE_NUMBER,
     _integer_division("remainder", kernels.remainder),
     rules={
         "input": lambda g: g,
@@ -187,112 +167,28 @@ remainder: Any = declare(
     samples=samples.pairs(positive_second=True, apart=True),
 )
 
-
-# ---- comparisons and logic ----------------------------------------------------------------------
-
-
-def _compare(name: str, kernel: Callable[..., None], summary: str) -> Any:
-    def forward(a: Any, b: Any) -> Array:
-        a, b = operands(a, b)
-        out = empty(broadcast_shape(a.shape, b.shape, name), _BOOL)
-        kernel(a, b, out)
-        return out
-
-    return declare(name, _PAIR, forward, summary=summary, integral=True, method=name)
-
-
-eq = _compare("eq", kernels.eq, "Compare: equal. Gives bools; NaN equals nothing.")
-ne = _compare("ne", kernels.ne, "Compare: not equal. Gives bools.")
-lt = _compare("lt", kernels.lt, "Compare: less than. Gives bools.")
-le = _compare("le", kernels.le, "Compare: less than or equal. Gives bools.")
-gt = _compare("gt", kernels.gt, "Compare: greater than. Gives bools.")
-ge = _compare("ge", kernels.ge, "Compare: greater than or equal. Gives bools.")
-logical_and = _compare("logical_and", kernels.logical_and, "Say where both are true (nonzero).")
-logical_or = _compare("logical_or", kernels.logical_or, "Say where either is true (nonzero).")
-logical_xor = _compare("logical_xor", kernels.logical_xor, "Say where just one is true (nonzero).")
-
-
-def _unary_test(name: str, kernel: Callable[..., None], summary: str) -> Any:
-    def forward(x: Array) -> Array:
-        out = empty(x.shape, _BOOL)
-        kernel(x, out)
-        return out
-
-    return declare(name, "input: Tensor", forward, summary=summary, method=name)
-
-
-isnan = _unary_test("isnan", kernels.isnan, "Say which elements are NaN.")
-isinf = _unary_test("isinf", kernels.isinf, "Say which elements are infinite.")
-isfinite = _unary_test("isfinite", kernels.isfinite, "Say which elements are neither NaN nor inf.")
-logical_not = _unary_test("logical_not", kernels.logical_not, "Say which elements are zero.")
-
-
-def _bitwise(name: str, kernel: Callable[..., None], summary: str) -> Any:
-    forward = _binary_forward(name, kernel)
-
-    def checked(a: Any, b: Any) -> Array:
-        for value in (a, b):
-            if getattr(value, "dtype", np.dtype(int)).kind == "f" or isinstance(value, float):
-                raise RuntimeError(f"{name}: not defined for floating-point tensors")
-        result: Array = forward(a, b)
-        return result
-
-    return declare(name, _PAIR, checked, summary=summary, integral=True, method=name, inplace=True)
-
-
-bitwise_and = _bitwise("bitwise_and", kernels.bitwise_and, "Combine bits: and.")
-bitwise_or = _bitwise("bitwise_or", kernels.bitwise_or, "Combine bits: or.")
-bitwise_xor = _bitwise("bitwise_xor", kernels.bitwise_xor, "Combine bits: exclusive or.")
-
-
-def _bitwise_not_forward(x: Array) -> Array:
-    if x.dtype.kind == "f":
-        raise TypeError("bitwise_not: not defined for floating-point tensors")
-    out = empty(x.shape, x.dtype)
-    kernels.bitwise_not(x, out)
-    return out
-
-
-bitwise_not: Any = declare(
-    "bitwise_not",
-    "input: Tensor",
-    _bitwise_not_forward,
-    summary="Invert the bits; bools turn into their opposites.",
+fmod: Any = declare(
+    "fmod",
+    SECOND_MAY_BE_NUMBER,
+    _integer_division("fmod", kernels.fmod),
+    rules={
+        "input": lambda g: g,
+        "other": lambda g, input, other: neg(mul(g, div_trunc(input, other))),
+    },
+    summary="Give the remainder with the dividend's sign, as C's fmod.",
+    formula="input - trunc(input / other) * other",
     integral=True,
-    method="bitwise_not",
+    method="fmod",
+    inplace=True,
+    samples=samples.pairs(positive_second=True, apart=True),
 )
 
 
 # ---- one input ----------------------------------------------------------------------------------
 
 
-def _same_dtype(name: str, kernel: Callable[..., None]) -> Any:
-    def forward(x: Array) -> Array:
-        if x.dtype == _BOOL:
-            raise RuntimeError(f"{name}: not defined for bool tensors; convert with .long()")
-        out = empty(x.shape, x.dtype)
-        kernel(x, out)
-        return out
-
-    return forward
-
-
-def _floating(kernel: Callable[..., None]) -> Any:
-    def forward(x: Array) -> Array:
-        if x.dtype.kind != "f":
-            x = to_float(x)
-        out = empty(x.shape, x.dtype)
-        kernel(x, out)
-        return out
-
-    return forward
-
-
-_ONE = "input: Tensor"
-
-
 def _neg_forward(x: Array) -> Array:
-    if x.dtype == _BOOL:
+    if x.dtype == BOOL:
         raise RuntimeError("neg: bool tensors cannot be negated; use logical_not, or ~")
     out = empty(x.shape, x.dtype)
     kernels.neg(x, out)
@@ -301,7 +197,7 @@ def _neg_forward(x: Array) -> Array:
 
 neg: Any = declare(
     "neg",
-    _ONE,
+    ONE,
     _neg_forward,
     rules={"input": lambda g: neg(g)},
     summary="Change the sign.",
@@ -313,39 +209,19 @@ neg: Any = declare(
     samples=samples.one(),
 )
 
-sign: Any = declare(
-    "sign",
-    _ONE,
-    _same_dtype("sign", kernels.sign),
-    rules={"input": lambda g: mul(g, 0.0)},
-    summary="Give the sign: -1, 0 or 1. The gradient is zero.",
-    formula="sign x",
-    derivative="0",
-    integral=True,
-    method="sign",
-    kinks=(0.0,),
-    samples=samples.one(avoid=(0.0,)),
-)
 
-abs: Any = declare(
-    "abs",
-    _ONE,
-    _same_dtype("abs", kernels.abs),
-    rules={"input": lambda g, x: mul(g, sign(x))},
-    summary="Give the absolute value.",
-    formula="|x|",
-    derivative="sign x; 0 at 0",
-    integral=True,
-    method="abs",
-    inplace=True,
-    kinks=(0.0,),
-    samples=samples.one(avoid=(0.0,)),
-)
+def _square_forward(x: Array) -> Array:
+    if x.dtype == BOOL:  # as every power of an integer kind
+        x = x.astype(np.int64)
+    out = empty(x.shape, x.dtype)
+    kernels.square(x, out)
+    return out
+
 
 square: Any = declare(
     "square",
-    _ONE,
-    _same_dtype("square", kernels.square),
+    ONE,
+    _square_forward,
     rules={"input": lambda g, x: mul(g, mul(x, 2))},
     summary="Square.",
     formula="x²",
@@ -356,51 +232,10 @@ square: Any = declare(
     samples=samples.one(),
 )
 
-exp: Any = declare(
-    "exp",
-    _ONE,
-    _floating(kernels.exp),
-    rules={"input": lambda g, y: mul(g, y)},
-    summary="Raise e to the elements.",
-    formula="eˣ",
-    derivative="eˣ",
-    range="(0, ∞)",
-    method="exp",
-    inplace=True,
-    samples=samples.one(),
-)
-
-log: Any = declare(
-    "log",
-    _ONE,
-    _floating(kernels.log),
-    rules={"input": lambda g, x: div(g, x)},
-    summary="Give the natural logarithm.",
-    formula="ln x",
-    derivative="1/x",
-    method="log",
-    inplace=True,
-    samples=samples.one(positive=True),
-)
-
-sqrt: Any = declare(
-    "sqrt",
-    _ONE,
-    _floating(kernels.sqrt),
-    rules={"input": lambda g, y: div(g, mul(y, 2))},
-    summary="Give the square root.",
-    formula="√x",
-    derivative="1/(2√x)",
-    range="[0, ∞)",
-    method="sqrt",
-    inplace=True,
-    samples=samples.one(positive=True),
-)
-
 reciprocal: Any = declare(
     "reciprocal",
-    _ONE,
-    _floating(kernels.reciprocal),
+    ONE,
+    floating(kernels.reciprocal),
     rules={"input": lambda g, y: neg(mul(g, square(y)))},
     summary="Give one over the elements.",
     formula="1/x",
@@ -410,137 +245,34 @@ reciprocal: Any = declare(
     samples=samples.one(positive=True),
 )
 
-sin: Any = declare(
-    "sin",
-    _ONE,
-    _floating(kernels.sin),
-    rules={"input": lambda g, x: mul(g, cos(x))},
-    summary="Give the sine of an angle in radians.",
-    formula="sin x",
-    derivative="cos x",
-    method="sin",
-    inplace=True,
-    samples=samples.one(),
-)
-
-cos: Any = declare(
-    "cos",
-    _ONE,
-    _floating(kernels.cos),
-    rules={"input": lambda g, x: neg(mul(g, sin(x)))},
-    summary="Give the cosine of an angle in radians.",
-    formula="cos x",
-    derivative="-sin x",
-    method="cos",
-    inplace=True,
-    samples=samples.one(),
-)
-
-
-# ---- choosing -----------------------------------------------------------------------------------
-
-
-def _extremum(name: str, kernel: Callable[..., None], wins: Any, word: str) -> Any:
-    def share(g: Any, mine: Any, others: Any) -> Any:
-        # Equal elements share the gradient, as PyTorch has it.
-        return mul(g, where(eq(mine, others), 0.5, where(wins(mine, others), 1.0, 0.0)))
-
-    return declare(
-        name,
-        "input: Tensor, other: Tensor",
-        _binary_forward(name, kernel),
-        rules={
-            "input": lambda g, input, other: share(g, input, other),
-            "other": lambda g, input, other: share(g, other, input),
-        },
-        summary=f"Give the {word} of two, element by element; NaN if either is. Equal elements "
-        "share the gradient.",
-        integral=True,
-        method=name,
-        samples=samples.pairs(),
-    )
-
-
-maximum = _extremum("maximum", kernels.maximum, lambda a, b: gt(a, b), "larger")
-minimum = _extremum("minimum", kernels.minimum, lambda a, b: lt(a, b), "smaller")
-
-
-def _where_forward(condition: Array, a: Any, b: Any) -> Array:
-    if condition.dtype != _BOOL:
-        raise RuntimeError(
-            f"where: the condition must be a bool tensor, not {condition.dtype.name}"
-        )
-    if not isinstance(a, np.ndarray) and not isinstance(b, np.ndarray):
-        a = np.array(a, np.float32)
-    a, b = operands(a, b)
-    shape = broadcast_shape(a.shape, b.shape, "where")
-    out = empty(broadcast_shape(condition.shape, shape, "where"), a.dtype)
-    kernels.where(condition, a, b, out)
-    return out
-
-
-# Rules meet where() with numbers for a branch; in the dtype of what they are multiplied with.
-def where(condition: Any, input: Any, other: Any) -> Any:
-    """Choose within rules: either branch may be a number beside the other's dtype."""
-    return _where(condition, input, other)
-
-
-_where: Any = declare(
-    "where",
-    "condition: Tensor, input: Tensor | float, other: Tensor | float",
-    _where_forward,
-    rules={
-        "input": lambda g, condition: where(condition, g, 0),
-        "other": lambda g, condition: where(condition, 0, g),
-    },
-    summary="Choose from input where the condition is true, from other elsewhere.",
-    integral=True,
-    samples=samples.choices(),
-)
-
-
-def _clamp_forward(x: Array, min: Any, max: Any) -> Array:
-    if min is None and max is None:
-        raise RuntimeError("clamp: at least one of 'min' or 'max' must not be None")
-    for bound in (min, max):
-        if bound is not None and not isinstance(bound, int | float | np.number):
-            raise TypeError(f"clamp(): bounds must be numbers, not {type(bound).__name__}")
-    dtype = x.dtype
-    if dtype.kind != "f" and any(isinstance(v, float) for v in (min, max)):
-        x = to_float(x)
-        dtype = x.dtype
-    out = empty(x.shape, dtype)
-    kernels.clamp(x, min, max, out)
-    return out
-
-
-def _clamp_rule(g: Any, x: Any, min: Any, max: Any) -> Any:
-    inside = ge(x, min) if min is not None else le(x, max)
-    if min is not None and max is not None:
-        inside = logical_and(inside, le(x, max))
-    return where(inside, g, 0)
-
-
-clamp: Any = declare(
-    "clamp",
-    "input: Tensor, min: float | None = None, max: float | None = None",
-    _clamp_forward,
-    rules={"input": _clamp_rule},
-    summary="Hold the elements between two bounds; the gradient passes inside and at the bounds.",
-    formula="min(max(x, min), max)",
-    integral=True,
-    method="clamp",
-    inplace=True,
-    samples=samples.one(min=-0.7, max=0.8, avoid=(-0.7, 0.8)),
-)
-
 
 # ---- what users call differently from rules -----------------------------------------------------
 
 
-def _scaled(op: Any) -> Any:
+def _check_alpha(name: str, input: Any, other: Any, alpha: Any) -> None:
+    if not isinstance(alpha, int | float | np.number | np.bool_):
+        raise TypeError(f"{name}(): argument 'alpha' must be a number, not {type(alpha).__name__}")
+    kinds = {t._array.dtype.kind for t in (input, other) if isinstance(t, Tensor)}
+    kinds |= {"f" for v in (input, other) if isinstance(v, float)}
+    if isinstance(alpha, bool | np.bool_) and kinds != {"b"}:
+        raise RuntimeError(f"{name}: a bool alpha is only for bool tensors")
+    if isinstance(alpha, float | np.floating) and "f" not in kinds:
+        raise RuntimeError(f"{name}: among integers alpha must not be a floating-point number")
+
+
+def _scaled(name: str, op: Any) -> Any:
     def function(input: Any, other: Any, *, alpha: float = 1) -> Any:
-        return op(input, other if alpha == 1 else other * alpha)
+        if alpha != 1 or alpha is True:
+            _check_alpha(name, input, other, alpha)
+            if not isinstance(other, Tensor):
+                other = other * alpha
+            elif other._array.dtype != BOOL:
+                other = mul.op.public(other, alpha)
+            elif not alpha or getattr(getattr(input, "_array", None), "dtype", BOOL) != BOOL:
+                other = mul.op.public(other.to(input.dtype), alpha)
+        if other.__class__ is bool and name == "sub":
+            raise RuntimeError(f"sub: {_NO_BOOLS}")
+        return op(input, other)
 
     function.__name__ = op.__name__
     function.__doc__ = op.__doc__
@@ -549,46 +281,66 @@ def _scaled(op: Any) -> Any:
 
 for _op in (add, sub):
     publish(
-        f"{_PAIR}, *, alpha: float = 1",
+        f"{EITHER_MAY_BE_NUMBER}, *, alpha: float = 1",
         method=_op.op.name,
         name=_op.op.name,
         inplace=True,
-    )(_scaled(_op.op.public))
+    )(_scaled(_op.op.name, _op.op.public))
+
+
+@publish(f"{SECOND_MAY_BE_NUMBER}, *, alpha: float = 1")
+def rsub(input: Any, other: Any, *, alpha: float = 1) -> Any:
+    """Subtract a multiple of a tensor from another or from a number: other - alpha·input."""
+    if not isinstance(input, Tensor):
+        refuse("rsub", "input", input)
+    if not isinstance(other, Tensor):
+        other = number("rsub", "other", other, input)
+    return other.sub(input, alpha=alpha)
 
 
 @publish(
-    "input: Tensor, other: Tensor | float, *, rounding_mode: str | None = None",
+    f"{EITHER_MAY_BE_NUMBER}, *, rounding_mode: str | None = None",
     method="div",
     name="div",
+    inplace=True,
 )
 def _div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
     """Divide element by element.
 
     Args:
-        input: the dividend.
+        input: the dividend, a tensor or a number.
         other: the divisor, a tensor or a number.
         rounding_mode: None for true division (integers give floating-point quotients), "floor"
             to round down; "trunc" to round towards zero.
 
     Raises:
-        RuntimeError: another rounding mode.
+        RuntimeError: another rounding mode, or a rounded division of an integer by zero.
     """
     if rounding_mode is None:
         return div.op.public(input, other)
     if rounding_mode == "floor":
         return floor_divide.op.public(input, other)
     if rounding_mode == "trunc":
-        quotient = floor_divide.op.public(abs.op.public(input), _size(other))
-        return quotient * (sign.op.public(input) * _sign(other))
+        return div_trunc.op.public(input, other)
+    if not isinstance(rounding_mode, str):
+        raise TypeError(
+            f"div(): argument 'rounding_mode' must be str or None, not "
+            f"{type(rounding_mode).__name__}"
+        )
     raise RuntimeError(
         f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
         f"'{rounding_mode}'"
     )
 
 
-def _size(other: Any) -> Any:
-    return abs.op.public(other) if hasattr(other, "_array") else np.abs(other).item()
+@publish(ONE, method="positive")
+def positive(input: Any) -> Tensor:
+    """Give the tensor itself.
 
-
-def _sign(other: Any) -> Any:
-    return sign.op.public(other) if hasattr(other, "_array") else np.sign(other).item()
+    Raises:
+        RuntimeError: a bool tensor.
+    """
+    if not isinstance(input, Tensor):
+        refuse("positive", "input", input)
+    refuse_bool("positive", input._array.dtype)
+    return input

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from microtensor.ops.promotion import number_array, result_dtype
+from microtensor.ops.promotion import common_dtype, operand_array, result_dtype
 from microtensor.tensor import checked_dim
 
 Array = np.ndarray[Any, Any]
 empty = np.empty
+_BOOL = np.dtype(bool)
 
 
 def broadcast_shape(a: tuple[int, ...], b: tuple[int, ...], op: str) -> tuple[int, ...]:
@@ -32,12 +33,21 @@ def broadcast_shape(a: tuple[int, ...], b: tuple[int, ...], op: str) -> tuple[in
     return tuple(result)
 
 
+def in_common_dtype(*arrays: Array) -> tuple[Array, ...]:
+    """Give any number of arrays in one dtype."""
+    dtype = common_dtype(*arrays)
+    with np.errstate(all="ignore"):
+        return tuple(a.astype(dtype, copy=False) for a in arrays)
+
+
 def operands(a: Any, b: Any) -> tuple[Array, Array]:
-    """Give two arrays of one dtype; one of them may be a Python number."""
+    """Give two arrays of one dtype; one of them may be a Python number, or both."""
+    if not isinstance(a, np.ndarray) and not isinstance(b, np.ndarray):
+        a = operand_array(a, _BOOL)
     if not isinstance(a, np.ndarray):
-        a = number_array(a, b.dtype)
+        a = operand_array(a, b.dtype)
     elif not isinstance(b, np.ndarray):
-        b = number_array(b, a.dtype)
+        b = operand_array(b, a.dtype)
     if a.dtype is not b.dtype:
         dtype = result_dtype(a, b)
         with np.errstate(all="ignore"):  # what a dtype cannot hold becomes infinite

@@ -119,8 +119,8 @@ def empty(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
 @publish(f"size: Sequence[int], fill_value: float, {_OPTIONS}")
 def full(size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Make a tensor of one number; its dtype follows the number unless given."""
-    if dtype is None:
-        dtype = dtypes.as_dtype(type(fill_value) if isinstance(fill_value, bool | int) else float)
+    if dtype is None and isinstance(fill_value, bool | int):
+        dtype = type(fill_value)
     return _made(np.full(_size((size,), "full"), fill_value, _dtype(dtype)), requires_grad)
 
 

@@ -10,13 +10,13 @@ import ast
 import inspect
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from microtensor.engine import Node, output_node, recording
 from microtensor.engine.node import next_number
-from microtensor.ops.promotion import number_array
+from microtensor.ops.promotion import number_array, operand_array
 from microtensor.ops.record import Op, Parameter, parse_signature
 from microtensor.tensor import Tensor, node_of, wrap
 
@@ -263,14 +263,14 @@ def _recording_source(op: Op, inputs: list[Parameter]) -> list[str]:
         "hooks": "None",
         "number": "_next_number()",
     }
-    lines.append(f"{pad}n = _new(_Node)" if op.outputs else f"{pad}n = t._node = _new(_Node)")
-    lines += [f"{pad}n.{name} = {value}" for name, value in fields.items()]
+    lines.append(f"{pad}node = _new(_Node)" if op.outputs else f"{pad}node = t._node = _new(_Node)")
+    lines += [f"{pad}node.{name} = {value}" for name, value in fields.items()]
     if op.outputs:
         for place, name in enumerate(op.outputs):
             lines += [
                 f'{pad}if y_{name}.dtype.kind == "f":',
                 f"{pad}    t_{name}._node = _output_node("
-                f"n, {place}, {len(op.outputs)}, y_{name}.shape, y_{name}.dtype)",
+                f"node, {place}, {len(op.outputs)}, y_{name}.shape, y_{name}.dtype)",
             ]
         return lines
     if op.view:
@@ -338,13 +338,13 @@ def _mark_view(source: Tensor, view: Tensor, op: Op, arguments: tuple[Any, ...])
 # ---- checking inputs ----------------------------------------------------------------------------
 
 
-def refuse(op: str, argument: str, value: Any) -> None:
+def refuse(op: str, argument: str, value: Any, expected: str = "Tensor") -> NoReturn:
     """Raise the TypeError for something that should have been a tensor."""
     hint = ""
     if isinstance(value, np.ndarray):
         hint = "; make a tensor of the array with mt.from_numpy(array) or mt.tensor(array)"
     raise TypeError(
-        f"{op}(): argument '{argument}' must be Tensor, not {type(value).__name__}{hint}"
+        f"{op}(): argument '{argument}' must be {expected}, not {type(value).__name__}{hint}"
     )
 
 
@@ -354,8 +354,6 @@ _NUMBERS = (int, float, np.number, np.bool_)
 def number(op: str, argument: str, value: Any, partner: Any) -> Tensor:
     """Make a constant of a Python number, in the dtype that leaves a tensor beside it its own."""
     if not isinstance(value, _NUMBERS):
-        raise TypeError(
-            f"{op}(): argument '{argument}' must be Tensor or a number, not {type(value).__name__}"
-        )
+        refuse(op, argument, value, "Tensor or a number")
     beside = partner._array.dtype if isinstance(partner, Tensor) else np.dtype(bool)
-    return wrap(number_array(value, beside))
+    return wrap(operand_array(value, beside))

@@ -1,4 +1,4 @@
-"""What Python's operators do with tensors, dtype conversions, and methods that are properties."""
+"""What Python's operators do with tensors, PyTorch's second names, and what are properties."""
 
 from __future__ import annotations
 
@@ -6,11 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from microtensor import dtypes
-from microtensor.ops.arithmetic import where
-from microtensor.ops.declare import methods, publish, published, refuse
-from microtensor.ops.promotion import number_array
-from microtensor.ops.shape import cast, permute
+from microtensor.ops import (  # noqa: F401 - their functions are named below
+    arithmetic,
+    bits,
+    comparison,
+    extremes,
+    joining,
+    linear,
+    powers,
+    rounding,
+    trigonometry,
+)
+from microtensor.ops.declare import methods, published, registry
+from microtensor.ops.promotion import operand_array
+from microtensor.ops.shape import permute
 from microtensor.tensor import Tensor, to_array, wrap
 
 _mt = published["mt"]
@@ -18,8 +27,13 @@ _NUMBERS = (int, float, np.number, np.bool_)
 _OPERANDS = (Tensor, *_NUMBERS)
 
 
+def _function(name: str) -> Any:
+    """Give what an operator calls: the op itself where the method only adds keyword arguments."""
+    return registry[name].public if name in ("add", "div") else methods[name]
+
+
 def _operator(name: str) -> Any:
-    function = methods[name]
+    function = _function(name)
 
     def operator(self: Tensor, other: Any) -> Any:
         if isinstance(other, _OPERANDS):
@@ -35,13 +49,13 @@ def _operator(name: str) -> Any:
 
 
 def _reflected(name: str) -> Any:
-    function = methods[name]
+    function = _function(name)
 
     def operator(self: Tensor, other: Any) -> Any:
         if isinstance(other, np.ndarray):
             return function(wrap(to_array(other)), self)
         if isinstance(other, _NUMBERS):
-            return function(wrap(number_array(other, self._array.dtype)), self)
+            return function(wrap(operand_array(other, self._array.dtype)), self)
         return NotImplemented
 
     operator.__name__ = f"reflected_{name}"
@@ -60,6 +74,8 @@ _BINARY = {
     "and": "bitwise_and",
     "or": "bitwise_or",
     "xor": "bitwise_xor",
+    "lshift": "bitwise_left_shift",
+    "rshift": "bitwise_right_shift",
 }
 _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 
@@ -75,114 +91,39 @@ methods["__abs__"] = methods["abs"]
 methods["__invert__"] = methods["bitwise_not"]
 
 
-def _positive(self: Tensor) -> Tensor:
-    return self
+methods["__pos__"] = methods["positive"]
 
-
-methods["__pos__"] = _positive
-
-for _alias, _name in {
-    "subtract": "sub",
-    "multiply": "mul",
-    "divide": "div",
-    "true_divide": "div",
-    "negative": "neg",
+ALIASES = {
     "absolute": "abs",
+    "arccos": "acos",
+    "arccosh": "acosh",
+    "arcsin": "asin",
+    "arcsinh": "asinh",
+    "arctan": "atan",
+    "arctan2": "atan2",
+    "arctanh": "atanh",
     "clip": "clamp",
-    "swapaxes": "transpose",
     "concat": "cat",
     "concatenate": "cat",
-}.items():
+    "divide": "div",
+    "fix": "trunc",
+    "greater": "gt",
+    "greater_equal": "ge",
+    "less": "lt",
+    "less_equal": "le",
+    "multiply": "mul",
+    "negative": "neg",
+    "not_equal": "ne",
+    "sgn": "sign",
+    "subtract": "sub",
+    "swapaxes": "transpose",
+    "true_divide": "div",
+}
+for _alias, _name in ALIASES.items():
     _mt[_alias] = _mt[_name]
-    if _name in methods:
-        methods[_alias] = methods[_name]
-_mt["greater"], _mt["less"] = _mt["gt"], _mt["lt"]
-
-
-@publish("input: Tensor, mask: Tensor, value: float", method="masked_fill", inplace=True)
-def masked_fill(input: Any, mask: Any, value: Any) -> Tensor:
-    """Set elements to a number where a mask is true; the gradient passes elsewhere.
-
-    Args:
-        input: any tensor.
-        mask: a bool tensor that broadcasts with it.
-        value: a number or a 0-d tensor.
-    """
-    if not isinstance(input, Tensor):
-        refuse("masked_fill", "input", input)
-    if not isinstance(mask, Tensor):
-        refuse("masked_fill", "mask", mask)
-    return where(mask, value, input)
-
-
-# ---- conversions --------------------------------------------------------------------------------
-
-
-def convert(tensor: Tensor, dtype: Any) -> Tensor:
-    """Give a tensor in a dtype: itself if it has it."""
-    wanted = dtypes.as_numpy_dtype(dtype)
-    return tensor if tensor._array.dtype == wanted else cast(tensor, wanted)
-
-
-def _conversion(name: str, dtype: Any) -> None:
-    def method(input: Tensor) -> Tensor:
-        return convert(input, dtype)
-
-    method.__name__ = name
-    method.__doc__ = f"Convert to {dtype.name}; the tensor itself if it has that dtype."
-    publish("input: Tensor", namespaces=(), method=name, name=name)(method)
-
-
-for _name, _dtype in {
-    "half": dtypes.float16,
-    "float": dtypes.float32,
-    "double": dtypes.float64,
-    "long": dtypes.int64,
-    "int": dtypes.int32,
-    "short": dtypes.int16,
-    "bool": dtypes.bool_,
-}.items():
-    _conversion(_name, _dtype)
-
-
-@publish(
-    "input: Tensor, *args: Any, dtype: Any = None, copy: bool = False", namespaces=(), method="to"
-)
-def to(input: Tensor, *args: Any, dtype: Any = None, copy: bool = False) -> Tensor:
-    """Convert to a dtype, or to another tensor's; "cpu" is the only device there is.
-
-    Args:
-        input: any tensor.
-        args: a dtype, another tensor, or "cpu".
-        dtype: the dtype by name.
-        copy: copy even where nothing changes.
-
-    Raises:
-        RuntimeError: another device.
-        TypeError: no dtype.
-    """
-    for given in args:
-        if isinstance(given, Tensor):
-            dtype = given.dtype
-        elif isinstance(given, str) and given.split(":")[0] in (
-            "cpu",
-            "cuda",
-            "mps",
-            "xpu",
-            "meta",
-        ):
-            if given.split(":")[0] != "cpu":
-                raise RuntimeError(f"to(): there is no device {given!r}; microtensor runs on 'cpu'")
-        else:
-            dtype = dtypes.as_dtype(given)
-    result = input if dtype is None else convert(input, dtype)
-    return result.clone() if copy and result is input else result
-
-
-@publish("input: Tensor, other: Tensor", namespaces=(), method="type_as")
-def type_as(input: Tensor, other: Tensor) -> Tensor:
-    """Convert to the dtype of another tensor."""
-    return convert(input, other.dtype)
+    for _ending in ("", "_"):
+        if _name + _ending in methods:
+            methods[_alias + _ending] = methods[_name + _ending]
 
 
 def _transposed(self: Tensor) -> Tensor:

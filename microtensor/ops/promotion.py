@@ -7,7 +7,7 @@ float's dtype (NumPy would widen to float64), and among dtypes of one category t
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,17 @@ def promote_types(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
     if category_a != category_b:
         return a if category_a > category_b else b
     return np.promote_types(a, b)
+
+
+def common_dtype(*arrays: Array) -> np.dtype[Any]:
+    """Give the dtype in which any number of arrays are combined."""
+    with_dimensions = [a.dtype for a in arrays if a.ndim]
+    without = [a.dtype for a in arrays if not a.ndim]
+    if not with_dimensions:
+        return reduce(promote_types, without)
+    strong = reduce(promote_types, with_dimensions)
+    higher = [d for d in without if _CATEGORY[d.kind] > _CATEGORY[strong.kind]]
+    return reduce(promote_types, higher, strong)
 
 
 def result_dtype(a: Array, b: Array) -> np.dtype[Any]:
@@ -62,6 +73,29 @@ def number_array(value: Any, beside: np.dtype[Any]) -> Array:
     with np.errstate(over="ignore"):
         return np.array(value, dtype)
 
+
+def operand_array(value: Any, beside: np.dtype[Any]) -> Array:
+    """Give a number that an array is combined with as a 0-d array in :func:`number_dtype`.
+
+    An integer wraps around in a narrower dtype, as the array's elements would in the operation.
+
+    Raises:
+        OverflowError: an integer beyond 64 bits.
+    """
+    if beside.kind == "f" and _SAFELY_SMALL < value < _SAFELY_LARGE:
+        return np.array(value, beside)
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        if not _INT64.min <= value <= _UINT64.max:
+            raise OverflowError(f"the integer {value} is too large: tensors hold 64-bit ones")
+        dtype = number_dtype(value, beside)
+        if dtype.kind != "f":
+            wide = np.array(value, np.int64 if value <= _INT64.max else np.uint64)
+            return wide.astype(dtype)
+    with np.errstate(over="ignore"):
+        return np.array(value, number_dtype(value, beside))
+
+
+_INT64, _UINT64 = np.iinfo(np.int64), np.iinfo(np.uint64)
 
 # Within these bounds no conversion to a floating-point dtype overflows (float16 ends at 65504).
 _SAFELY_SMALL, _SAFELY_LARGE = -6e4, 6e4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -123,6 +124,11 @@ class Parameter:
 
 def parse_signature(signature: str) -> list[Parameter]:
     """Read a typed parameter list as Python itself does."""
+    return list(_parsed(signature))
+
+
+@cache  # parsing was a quarter of importing, and most ops share their signature
+def _parsed(signature: str) -> tuple[Parameter, ...]:
     arguments = ast.parse(f"def f({signature}): ...").body[0].args  # type: ignore[attr-defined]
     plain = arguments.posonlyargs + arguments.args
     defaults = [None] * (len(plain) - len(arguments.defaults)) + list(arguments.defaults)
@@ -130,7 +136,7 @@ def parse_signature(signature: str) -> list[Parameter]:
     pairs += [
         (a, d, True) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     ]
-    return [
+    return tuple(
         Parameter(
             a.arg,
             ast.unparse(a.annotation) if a.annotation else "Any",
@@ -138,7 +144,7 @@ def parse_signature(signature: str) -> list[Parameter]:
             keyword_only,
         )
         for a, d, keyword_only in pairs
-    ]
+    )
 
 
 def complete(op: Op, parameters: list[Parameter]) -> None:

@@ -10,8 +10,10 @@ import numpy as np
 
 from microtensor import dtypes, kernels
 from microtensor.ops import samples
-from microtensor.ops.arithmetic import div, eq, mul, where
+from microtensor.ops.arithmetic import div, mul
 from microtensor.ops.arrays import Array, dims_of, dropped, empty, kept_shape
+from microtensor.ops.choosing import where
+from microtensor.ops.comparison import eq
 from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.shape import reshape
 from microtensor.tensor import Tensor, checked_dim, wrap

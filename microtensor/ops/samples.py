@@ -87,3 +87,31 @@ def given(
         ]
 
     return draw
+
+
+def within(low: float, high: float) -> Samples:
+    """Samples of an op of one tensor that is defined on an interval."""
+
+    def draw(rng: np.random.Generator) -> list[Sample]:
+        shapes: list[tuple[int, ...]] = [(3, 4), (5,), (), (2, 0), (1,)]
+        return [((np.asarray(rng.uniform(low, high, shape)),), {}) for shape in shapes]
+
+    return draw
+
+
+def bounds() -> Samples:
+    """Samples of ``clamp`` with tensors for bounds: inside, outside, one missing, crossed."""
+
+    def draw(rng: np.random.Generator) -> list[Sample]:
+        x = rng.uniform(-0.4, 0.4, (3, 4)) + np.array([[-2.0], [0.0], [2.0]])
+        low, high = rng.uniform(-1.5, -0.5, (4,)), rng.uniform(0.5, 1.5, (3, 1))
+        single = np.asarray(0.3)
+        return [
+            ((x, low, high), {}),
+            ((x, low), {}),
+            ((x, None, high), {}),
+            ((x, high, low), {}),
+            ((single, single + 1, single + 2), {}),
+        ]
+
+    return draw

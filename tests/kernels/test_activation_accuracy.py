@@ -19,7 +19,7 @@ from mpmath import mpf
 
 SELU_SCALE = mpf("1.0507009873554804934193349852946")
 SELU_ALPHA = mpf("1.6732632423543772848170429916717")
-ARITHMETIC = {"neg", "abs", "square", "sqrt", "reciprocal"}
+ARITHMETIC = {"neg", "abs", "square", "sqrt", "rsqrt", "reciprocal"}
 
 
 def _sigmoid(x):
@@ -41,6 +41,7 @@ def _softplus(x, beta, threshold):
 
 VALUES: dict[str, Callable[..., Any]] = {
     "exp": mpmath.exp,
+    "expm1": mpmath.expm1,
     "log": mpmath.log,
     "relu": lambda x: max(x, mpf(0)),
     "leaky_relu": lambda x, slope: x if x > 0 else slope * x,
@@ -100,6 +101,7 @@ CASES = [(name, p) for name in VALUES for p in PARAMETERS.get(name, ((),))]
 # Largest errors of the C kernels: of values, of gradients (which add two terms: of the larger one).
 NATIVE = {
     "exp": (1.1, None),
+    "expm1": (2.0, None),
     "log": (1.0, None),
     "relu": (0.0, 0.0),
     "leaky_relu": (0.5, 0.0),

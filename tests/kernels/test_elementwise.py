@@ -36,6 +36,7 @@ def _gelu_tanh(x):
 
 FORMULAS = {
     "exp": mpmath.exp,
+    "expm1": mpmath.expm1,
     "log": mpmath.log,
     "relu": lambda x: max(x, mpmath.mpf(0)),
     "leaky_relu": lambda x: x if x > 0 else SLOPE * x,
@@ -52,9 +53,10 @@ FORMULAS = {
     "abs": abs,
     "square": lambda x: x * x,
     "sqrt": mpmath.sqrt,
+    "rsqrt": lambda x: 1 / mpmath.sqrt(x),
     "reciprocal": lambda x: 1 / x,
 }
-POSITIVE = {"log", "sqrt"}
+POSITIVE = {"log", "sqrt", "rsqrt"}
 # These gradients save the output; the others the input.
 SAVE_OUTPUT = {"relu", "sigmoid", "tanh"}
 
@@ -112,6 +114,7 @@ INF = np.inf
 # name: (value at -inf, at -0, at 0, at +inf)
 SPECIAL = {
     "exp": (0, 1, 1, INF),
+    "expm1": (-1, 0, 0, INF),
     "log": (np.nan, -INF, -INF, INF),
     "relu": (0, 0, 0, INF),
     "leaky_relu": (-INF, 0, 0, INF),
@@ -128,6 +131,7 @@ SPECIAL = {
     "abs": (INF, 0, 0, INF),
     "square": (INF, 0, 0, INF),
     "sqrt": (np.nan, 0, 0, INF),
+    "rsqrt": (np.nan, -INF, INF, 0),
     "reciprocal": (0, -INF, INF, 0),
 }
 
@@ -173,7 +177,7 @@ def test_gradients_at_kinks_and_infinities(implementation, dtype, name):
 
 
 @each_implementation
-@pytest.mark.parametrize("name", [name for name in UNARY if name not in {"exp", "square"}])
+@pytest.mark.parametrize("name", [name for name in UNARY if name not in {"exp", "expm1", "square"}])
 def test_huge_finite_arguments_do_not_become_nan(implementation, name):
     for dtype in DTYPES:
         limits = np.finfo(dtype)

@@ -111,7 +111,10 @@ _OWN: dict[str, Any] = {
         name: lambda rng: [
             ((np.array(v, t),), {}) for v in ([[0, 1, 2]], [], 1) for t in ("f8", "i8", "?")
         ]
-        for name in ("isnan", "isinf", "isfinite", "logical_not")
+        for name in (
+            *("isnan", "isinf", "isfinite", "isposinf", "isneginf", "isreal", "signbit"),
+            "logical_not",
+        )
     },
     "bitwise_not": lambda rng: [((np.array([0, 1, 2]),), {}), ((np.array([True, False]),), {})],
     **{
@@ -120,6 +123,10 @@ _OWN: dict[str, Any] = {
             ((np.array([True, False]), np.array([True, True])), {}),
         ]
         for name in ("bitwise_and", "bitwise_or", "bitwise_xor")
+    },
+    **{
+        name: lambda rng: [((rng.integers(0, 9, (3, 4)), rng.integers(0, 9, (4,))), {})]
+        for name in ("bitwise_left_shift", "bitwise_right_shift", "gcd", "lcm")
     },
     **{
         name: lambda rng: [

@@ -201,9 +201,13 @@ def test_what_bools_cannot_do():
     for name, function in {
         "sub": lambda: flags - flags,
         "neg": lambda: -flags,
-        "sign": lambda: mt.sign(flags),
         "abs": lambda: mt.abs(flags),
-        "square": lambda: mt.square(flags),
+        "round": lambda: mt.round(flags),
+        "floor": lambda: mt.floor(flags),
+        "fmod": lambda: mt.fmod(flags, flags),
+        "bitwise_left_shift": lambda: flags << flags,
+        "gcd": lambda: mt.gcd(flags, flags),
+        "positive": lambda: +flags,
         "floor_divide": lambda: flags // flags,
         "remainder": lambda: flags % flags,
     }.items():
@@ -262,8 +266,12 @@ def test_comparing_with_anything_else_is_just_false():
 def test_clamp_bounds():
     with pytest.raises(RuntimeError, match="at least one"):
         mt.ones(2).clamp()
-    with pytest.raises(TypeError, match="bounds must be numbers, not Tensor"):
-        mt.ones(2).clamp(mt.zeros(2))
+    with pytest.raises(TypeError, match=r"'max' must be a Tensor, as the other bound, not float"):
+        mt.ones(2).clamp(mt.zeros(2), 1.0)
+    with pytest.raises(TypeError, match=r"'min' must be Tensor or a number, not str"):
+        mt.ones(2).clamp("a")
+    with pytest.raises(RuntimeError, match="uint8 without overflow"):
+        mt.ones(2, dtype=mt.uint8).clamp(max=300)
 
 
 @pytest.mark.parametrize(
@@ -387,8 +395,16 @@ def test_dropout_and_activation_parameters():
 def test_conversions():
     with pytest.raises(RuntimeError, match="'cuda'"):
         mt.ones(2).to("cuda")
+    with pytest.raises(RuntimeError, match="'float64'"):
+        mt.ones(2).to("float64")
     with pytest.raises(TypeError, match=r"float16.*complex64"):
-        mt.ones(2).to("complex64")
+        mt.ones(2).to(np.complex64)
+    with pytest.raises(TypeError, match="expected a dtype, a tensor or a device, not int"):
+        mt.ones(2).to(1)
+    with pytest.raises(TypeError, match="non_blocking"):
+        mt.ones(2).to(mt.int8, mt.int8)
+    with pytest.raises(ValueError, match=r"'float64'.*FloatTensor"):
+        mt.ones(2).type("float64")
 
 
 def test_largest_along_several_dimensions_is_amax():

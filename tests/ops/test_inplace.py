@@ -9,7 +9,8 @@ import pytest
 import microtensor as mt
 import microtensor.nn.functional as F
 from microtensor.autograd import gradcheck, gradgradcheck
-from microtensor.ops import methods
+from microtensor.ops import methods, signatures
+from microtensor.ops.declare import parse_signature
 
 
 def leaf(*values):
@@ -255,14 +256,19 @@ def test_in_place_method_gives_what_the_out_of_place_one_gives(name):
     arguments = {
         "masked_fill_": (mt.tensor([True, False]), 9.0),
         "clamp_": (0.5, 1.5),
+        "clip_": (0.5, 1.5),
         "copy_": (mt.tensor([5.0, 6.0]),),
         "fill_": (4.0,),
     }.get(name)
-    x = mt.tensor([6, 3]) if name.startswith("bitwise") else mt.tensor([0.7, 2.4])
+    integers = name.startswith("bitwise") or name in ("gcd_", "lcm_")
+    x = mt.tensor([6, 3]) if integers else mt.tensor([0.7, 2.4])
+    if name == "float_power_":
+        x = x.double()
     if arguments is None:
-        two = name in ("add_", "sub_", "mul_", "div_", "pow_", "floor_divide_", "remainder_")
-        two = two or (name.startswith("bitwise_") and name != "bitwise_not_")
-        arguments = (mt.tensor([2, 1]),) if two else ()
+        # One tensor for each argument that must be given; an order for what is no tensor.
+        required = [p for p in parse_signature(signatures[methods[name]])[1:] if p.default is None]
+        second = mt.tensor([2, 1]).to(x.dtype)
+        arguments = tuple(second if p.is_input else 2 for p in required)
     if plain is not None:
         expected = plain(x, *arguments)
     else:

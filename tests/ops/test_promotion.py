@@ -96,9 +96,24 @@ def test_default_dtype_must_be_floating_point():
     assert mt.get_default_dtype() is F32
 
 
-def test_integers_beside_numbers_they_cannot_hold_are_refused():
-    with pytest.raises(RuntimeError, match="uint8 without overflow"):
-        mt.ones(2, dtype=U8) * 300
+def test_integers_wrap_around_beside_numbers_they_cannot_hold():
+    assert (mt.ones(2, dtype=U8) * 300).tolist() == [44, 44]
+    assert (mt.ones(1, dtype=I8) - 200).tolist() == [57]
+    assert (mt.ones(1, dtype=I64) + (2**63 - 1)).tolist() == [-(2**63)]
+    with pytest.raises(OverflowError, match="64-bit"):
+        mt.ones(2, dtype=I64) + 2**64
+
+
+def test_where_a_number_is_stored_it_must_fit():
+    narrow = mt.ones(1, dtype=U8)
+    for store in (
+        lambda: narrow.masked_fill(narrow > 0, 300),
+        lambda: mt.where(narrow > 0, narrow, 300),
+        lambda: narrow.clamp(max=300),
+        lambda: narrow**300,
+    ):
+        with pytest.raises(RuntimeError, match="uint8 without overflow"):
+            store()
 
 
 def test_a_wide_number_beside_a_narrow_float_is_silently_infinite():

@@ -19,7 +19,7 @@ def _erf(x):
 ONE = {
     "neg": (mt.neg, np.negative),
     "abs": (mt.abs, np.abs),
-    "sign": (mt.sign, np.sign),
+    "sign": (mt.sign, lambda x: np.where(np.isnan(x), 0, np.sign(x))),
     "square": (mt.square, np.square),
     "exp": (mt.exp, np.exp),
     "log": (mt.log, np.log),
