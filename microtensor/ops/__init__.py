@@ -8,21 +8,31 @@ from microtensor.ops import (
     algebra,
     arithmetic,
     creation,
+    expanding,
+    grids,
     indexing,
     inplace,
     joining,
     linear,
     losses,
     operators,
+    random_creation,
+    random_fills,
+    ranges,
+    rearranging,
     reductions,
+    reshaping,
     shape,
+    splitting,
+    triangles,
+    views,
 )
-from microtensor.ops.declare import Op, methods, published, registry, signatures
+from microtensor.ops.declare import Op, methods, properties, published, registry, signatures
 from microtensor.tensor import Tensor
 
 for _name, _function in methods.items():
     setattr(Tensor, _name, _function)
-for _name, _property in operators.PROPERTIES.items():
+for _name, _property in properties.items():
     setattr(Tensor, _name, _property)
 
 __all__ = [
@@ -31,6 +41,8 @@ __all__ = [
     "algebra",
     "arithmetic",
     "creation",
+    "expanding",
+    "grids",
     "indexing",
     "inplace",
     "joining",
@@ -38,9 +50,18 @@ __all__ = [
     "losses",
     "methods",
     "operators",
+    "properties",
     "published",
+    "random_creation",
+    "random_fills",
+    "ranges",
+    "rearranging",
     "reductions",
     "registry",
+    "reshaping",
     "shape",
     "signatures",
+    "splitting",
+    "triangles",
+    "views",
 ]

@@ -1,4 +1,4 @@
-"""What Python's operators do with tensors, dtype conversions, and methods that are properties."""
+"""What Python's operators do with tensors, and dtype conversions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from microtensor import dtypes
 from microtensor.ops.arithmetic import where
 from microtensor.ops.declare import methods, publish, published, refuse
 from microtensor.ops.promotion import number_array
-from microtensor.ops.shape import cast, permute
+from microtensor.ops.shape import cast
 from microtensor.tensor import Tensor, to_array, wrap
 
 _mt = published["mt"]
@@ -89,9 +89,6 @@ for _alias, _name in {
     "negative": "neg",
     "absolute": "abs",
     "clip": "clamp",
-    "swapaxes": "transpose",
-    "concat": "cat",
-    "concatenate": "cat",
 }.items():
     _mt[_alias] = _mt[_name]
     if _name in methods:
@@ -183,21 +180,3 @@ def to(input: Tensor, *args: Any, dtype: Any = None, copy: bool = False) -> Tens
 def type_as(input: Tensor, other: Tensor) -> Tensor:
     """Convert to the dtype of another tensor."""
     return convert(input, other.dtype)
-
-
-def _transposed(self: Tensor) -> Tensor:
-    """The tensor with its dimensions in reverse order."""
-    return permute(self, tuple(range(self._array.ndim))[::-1])
-
-
-def _matrix_transposed(self: Tensor) -> Any:
-    """The tensor with its last two dimensions swapped."""
-    if self._array.ndim < 2:
-        raise RuntimeError(
-            f"tensor.mT is only supported on matrices or batches of matrices. Got "
-            f"{self._array.ndim}-D tensor."
-        )
-    return self.transpose(-1, -2)
-
-
-PROPERTIES: dict[str, Any] = {"T": property(_transposed), "mT": property(_matrix_transposed)}
