@@ -109,7 +109,7 @@ def filled(op: str, shape: tuple[int, ...], value: Any, dtype: Any) -> Array:
     """Give an array of one number.
 
     Raises:
-        RuntimeError: a number that an integer dtype cannot hold.
+        RuntimeError: a number that the dtype cannot hold.
     """
     value = plain_number(op, "fill_value", value)
     if dtype.kind in "iu":
@@ -121,5 +121,8 @@ def filled(op: str, shape: tuple[int, ...], value: Any, dtype: Any) -> Array:
                 f"{op}(): value cannot be converted to type {dtype.name} without overflow: {value}"
             )
         value = int(value) & limits.max if dtype.kind == "u" else int(value)
-    with np.errstate(over="ignore"):
-        return np.full(shape, value, dtype)
+    elif dtype.kind == "f" and np.finfo(dtype).max < abs(value) < np.inf:
+        raise RuntimeError(
+            f"{op}(): value cannot be converted to type {dtype.name} without overflow: {value}"
+        )
+    return np.full(shape, value, dtype)

@@ -148,6 +148,8 @@ def frombuffer(
         ValueError: too few bytes, or some left over.
     """
     result = wrap(np.frombuffer(buffer, dtypes.as_numpy_dtype(dtype), count, offset))
+    if not result._array.size:
+        raise ValueError("frombuffer(): there must be at least one number")
     return result.requires_grad_() if requires_grad else result
 
 

@@ -66,12 +66,15 @@ def arange(start: Any = 0, end: Any = None, step: Any = 1, *, dtype: Any = None)
         )
     if whole:
         return _cast(np.arange(start, end, step), dtype)
-    # The length follows the numbers as given; an integer dtype then takes them without fractions.
+    # As in PyTorch: int64 takes the numbers without their fractions; the length in other integer
+    # dtypes follows the numbers as given.
     length = math.ceil((end - start) / step)
     if dtype.kind in "iu":
-        start, step = int(start), int(step)
+        start, end, step = int(start), int(end), int(step)
         if step == 0:
             raise ValueError(f"arange: step must be nonzero as {dtype.name}")
+        if dtype == np.int64:
+            length = len(range(start, end, step))
     return _cast(start + step * np.arange(length), dtype)
 
 
@@ -83,13 +86,15 @@ def _spaced(op: str, start: Any, end: Any, steps: Any, dtype: Any) -> Array:
     if steps < 0:
         raise RuntimeError(f"{op}: number of steps must be non-negative, got {steps}")
     _no_bool(op, dtype)
-    wide = np.dtype(np.float64) if dtype.kind in "iu" else np.promote_types(dtype, np.float32)
-    first, last = wide.type(start), wide.type(end)
+    # The step is rounded to the dtype, each number once: what a fused multiply-add gives.
+    own = np.dtype(np.float64) if dtype.kind in "iu" else dtype
     with np.errstate(all="ignore"):
-        step = (last - first) / wide.type(max(int(steps) - 1, 1))
-        places = np.arange(int(steps)).astype(wide)
+        first, last = own.type(start), own.type(end)
+        step = float((last - first) / own.type(max(int(steps) - 1, 1)))
+        first, last = float(first), float(last)
+        places = np.arange(int(steps)).astype(np.float64)
         half = int(steps) // 2
-        values = np.empty(int(steps), wide)
+        values = np.empty(int(steps))
         values[:half] = first + step * places[:half]
         values[half:] = last - step * places[::-1][half:]
     if steps == 1:
