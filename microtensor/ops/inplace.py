@@ -89,9 +89,9 @@ def check_writable(name: str, tensor: Tensor) -> None:
 
 def _shares_places(array: Any) -> bool:
     """Say whether elements share one place, as those of an expanded tensor do."""
-    return 0 in array.strides and any(
-        step == 0 and length > 1 for step, length in zip(array.strides, array.shape, strict=True)
-    )
+    if 0 not in array.strides or not array.size:
+        return False
+    return any(n > 1 for step, n in zip(array.strides, array.shape, strict=True) if step == 0)
 
 
 def alias(tensor: Tensor) -> Tensor:
