@@ -60,7 +60,8 @@ def parameters_of(signature: str) -> str:
 def return_type(function: Callable[..., Any]) -> str:
     """Give what a public function returns: a tensor unless it says otherwise."""
     annotation = getattr(function, "__annotations__", {}).get("return", "Tensor")
-    return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "Any")
+    name = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "Any")
+    return typed(name)
 
 
 def summary(function: Callable[..., Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -226,7 +227,7 @@ def full_like(
 # ---- like this one, as methods ------------------------------------------------------------------
 
 
-def _new(name: str) -> Any:
+def _new(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return creates(f"input: Tensor, {_SIZES}", namespaces=(), method=name)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,7 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
                 "in the list."
             )
         lengths.append(array.shape[dim])
-    bounds = [0, *np.cumsum(lengths).tolist()]
+    bounds = list(accumulate(lengths, initial=0))
     out = empty((*first.shape[:dim], bounds[-1], *first.shape[dim + 1 :]), dtype)
     kernels.concatenate([a for a in arrays if a.ndim == first.ndim], dim, out)
     result = wrap(out)

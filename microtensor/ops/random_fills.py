@@ -75,7 +75,7 @@ def uniform_(
         drawn = np.asarray(drawn * (high - low) + low).astype(dtype)
         # Rounding may give the upper bound itself, which is not to be had.
         below = np.nextafter(dtype.type(high), dtype.type(low))
-        return np.where(drawn >= high, below, drawn) if low < high else drawn
+        return np.minimum(drawn, below) if low < high else drawn
 
     return _fill("uniform_", input, draw)
 

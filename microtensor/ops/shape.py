@@ -13,7 +13,7 @@ import numpy as np
 from microtensor import kernels
 from microtensor.layouts import check_memory_format
 from microtensor.ops import samples
-from microtensor.ops.arrays import Array, dims_of, empty, kept_shape
+from microtensor.ops.arrays import Array, dims_of, empty, kept_shape, with_strides
 from microtensor.ops.declare import declare
 from microtensor.tensor import checked_dim
 
@@ -87,9 +87,9 @@ def _expand_forward(x: Array, size: tuple[int, ...]) -> Array:
             f"expand: the number of sizes provided ({len(size)}) must be greater or equal to the "
             f"number of dimensions in the tensor ({x.ndim})"
         )
-    wanted = []
+    wanted, strides = [], []
     for i, n in enumerate(size):
-        have = x.shape[i - lead] if i >= lead else None
+        have, stride = (x.shape[i - lead], x.strides[i - lead]) if i >= lead else (None, 0)
         if n == -1:
             if have is None:
                 raise RuntimeError("expand: -1 is not allowed in a leading, new dimension")
@@ -103,11 +103,8 @@ def _expand_forward(x: Array, size: tuple[int, ...]) -> Array:
                 f"{list(x.shape)}"
             )
         wanted.append(n)
-    result = np.broadcast_to(x, wanted)
-    # NumPy gives a read-only view; parts of it may be written to (see check_writable).
-    if x.flags.writeable:
-        result.flags.writeable = True
-    return result
+        strides.append(stride if n == have else 0)
+    return with_strides(x, wanted, strides)
 
 
 expand: Any = declare(
@@ -166,10 +163,16 @@ squeeze: Any = declare(
     samples=samples.given((((1, 3, 1),), {}), (((1, 3, 1),), {"dim": 0})),
 )
 
+
+def _unsqueeze_forward(x: Array, dim: int) -> Array:
+    place = checked_dim(dim, x.ndim + 1)
+    return x.reshape((*x.shape[:place], 1, *x.shape[place:]))
+
+
 unsqueeze: Any = declare(
     "unsqueeze",
     "input: Tensor, dim: int",
-    lambda x, dim: np.expand_dims(x, checked_dim(dim, x.ndim + 1)),
+    _unsqueeze_forward,
     rules={"input": lambda g, input_shape: reshape(g, input_shape)},
     summary="Insert a dimension of length 1.",
     view=True,

@@ -10,13 +10,11 @@ import numpy as np
 from microtensor import kernels
 from microtensor.ops import samples
 from microtensor.ops.arithmetic import mul
-from microtensor.ops.arrays import Array, empty
+from microtensor.ops.arrays import Array, empty, with_strides
 from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.indexing import index_copy, index_view, put
 from microtensor.ops.reshaping import sizes_of
 from microtensor.tensor import Tensor, checked_dim
-
-_strided = np.lib.stride_tricks.as_strided
 
 
 def part(g: Any, dim: int, start: int, stop: int) -> Any:
@@ -157,7 +155,7 @@ def _unfold_forward(x: Array, dimension: int, size: int, step: int) -> Array:
     shape = (*x.shape[:dim], windows, *x.shape[dim + 1 :], size)
     strides = (*x.strides[:dim], x.strides[dim] * step, *x.strides[dim + 1 :], x.strides[dim])
     # Windows that overlap share memory among themselves: such a view is not written to.
-    return _strided(x, shape, strides, writeable=x.flags.writeable and step >= size)
+    return with_strides(x, shape, strides, writeable=step >= size)
 
 
 unfold: Any = declare(
@@ -219,7 +217,8 @@ def owner(x: Array) -> Array:
 
 def storage_offset_of(x: Array) -> int:
     """Give how many elements lie between the beginning of the memory and the first element."""
-    return (x.ctypes.data - owner(x).ctypes.data) // x.itemsize
+    memory = owner(x)
+    return 0 if memory is x else (x.ctypes.data - memory.ctypes.data) // x.itemsize
 
 
 def _positions(size: Any, steps: Any, offset: int) -> Any:
@@ -251,12 +250,9 @@ def _strided_forward(x: Array, size: Any, stride: Any, offset: int, source: Any)
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if layout_of(x) == source and memory.flags.forc and (last + 1) * x.itemsize <= memory.nbytes:
         flat = memory.reshape(-1, order="A").view(x.dtype)
-        return _strided(
-            flat[offset:],
-            size,
-            [step * x.itemsize for step in stride],
-            writeable=x.flags.writeable and not _overlaps(size, stride),
-        )
+        steps = [step * x.itemsize for step in stride]
+        writeable = x.flags.writeable and not _overlaps(size, stride)
+        return with_strides(flat[offset:], size, steps, writeable)
     # A gradient, say, which lies in memory of its own: what the view would show of it.
     places, targets = _positions(x.shape, *source), _positions(size, stride, offset)
     values = empty(1 + max([a.max() for a in (places, targets) if a.size], default=0), x.dtype)
@@ -302,6 +298,9 @@ strided: Any = declare(
 )
 def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
     """Look at a tensor's memory with another shape, strides and offset: a view.
+
+    The gradient reaches the tensor itself: as in PyTorch, what the view shows of the memory beyond
+    it counts as a constant.
 
     Args:
         input: any tensor.
