@@ -11,10 +11,10 @@ from microtensor.ops.shape import expand, reshape
 from microtensor.tensor import Size, Tensor
 
 
-@publish("input: Tensor, *sizes: Any", namespaces=(), method="expand")
-def _expand_method(input: Tensor, *sizes: Any) -> Tensor:
+@publish("input: Tensor, *args: Any, size: Any = None", namespaces=(), method="expand")
+def _expand_method(input: Tensor, *args: Any, size: Any = None) -> Tensor:
     """Repeat dimensions of length 1 without copying; -1 keeps a length."""
-    return expand(input, sizes_of(sizes, "expand"))
+    return expand(input, sizes_of(args if size is None else (size,), "expand"))
 
 
 @publish("input: Tensor, other: Tensor", namespaces=(), method="expand_as")
@@ -38,10 +38,10 @@ def broadcast_to(input: Any, size: Any) -> Tensor:
     return expand(input, sizes_of((size,), "broadcast_to"))
 
 
-@publish("input: Tensor, *size: Any", namespaces=(), method="broadcast_to")
-def _broadcast_to_method(input: Tensor, *size: Any) -> Tensor:
+@publish("input: Tensor, *args: Any, size: Any = None", namespaces=(), method="broadcast_to")
+def _broadcast_to_method(input: Tensor, *args: Any, size: Any = None) -> Tensor:
     """Expand to a shape that the tensor broadcasts to."""
-    return expand(input, sizes_of(size, "broadcast_to"))
+    return expand(input, sizes_of(args if size is None else (size,), "broadcast_to"))
 
 
 @publish("*shapes: Any")

@@ -56,10 +56,10 @@ def flip(input: Any, dims: Any) -> Tensor:
     return flip_dims(input, sizes_of((dims,), "flip"))
 
 
-@publish("input: Tensor, *dims: Any", namespaces=(), method="flip")
-def _flip_method(input: Tensor, *dims: Any) -> Tensor:
+@publish("input: Tensor, *args: Any, dims: Any = None", namespaces=(), method="flip")
+def _flip_method(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """Reverse the order along dimensions: a copy."""
-    return flip_dims(input, sizes_of(dims, "flip"))
+    return flip_dims(input, sizes_of(args if dims is None else (dims,), "flip"))
 
 
 def _flipped(name: str, dim: int, least: int, which: str) -> None:
@@ -208,14 +208,14 @@ repeat: Any = declare(
 )
 
 
-@publish("input: Tensor, *repeats: Any", namespaces=(), method="repeat")
-def _repeat_method(input: Tensor, *repeats: Any) -> Tensor:
+@publish("input: Tensor, *args: Any, repeats: Any = None", namespaces=(), method="repeat")
+def _repeat_method(input: Tensor, *args: Any, repeats: Any = None) -> Tensor:
     """Put copies side by side: so many along each dimension, leading ones being new.
 
     Raises:
         RuntimeError: fewer numbers than dimensions, or negative ones.
     """
-    return repeat(input, sizes_of(repeats, "repeat"))
+    return repeat(input, sizes_of(args if repeats is None else (repeats,), "repeat"))
 
 
 @publish("input: Tensor, dims: Sequence[int]")
@@ -232,10 +232,10 @@ def tile(input: Any, dims: Any) -> Tensor:
     return repeat(input, (1,) * (input._array.ndim - len(repeats)) + repeats)
 
 
-@publish("input: Tensor, *dims: Any", namespaces=(), method="tile")
-def _tile_method(input: Tensor, *dims: Any) -> Tensor:
+@publish("input: Tensor, *args: Any, dims: Any = None", namespaces=(), method="tile")
+def _tile_method(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """Put copies side by side; dimensions that are not named, leading ones, once."""
-    return tile(input, sizes_of(dims, "tile"))
+    return tile(input, sizes_of(args if dims is None else (dims,), "tile"))
 
 
 @publish(

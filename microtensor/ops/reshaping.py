@@ -75,10 +75,10 @@ def _reshape(input: Any, shape: Any) -> Tensor:
     return reshape(input, shape_of((shape,), "reshape"))
 
 
-@publish("input: Tensor, *shape: Any", namespaces=(), method="reshape")
-def _reshape_method(input: Tensor, *shape: Any) -> Tensor:
+@publish("input: Tensor, *args: Any, shape: Any = None", namespaces=(), method="reshape")
+def _reshape_method(input: Tensor, *args: Any, shape: Any = None) -> Tensor:
     """Give the elements another shape; one length may be -1. A view where possible."""
-    return reshape(input, shape_of(shape, "reshape"))
+    return reshape(input, shape_of(args if shape is None else (shape,), "reshape"))
 
 
 @publish("input: Tensor, other: Tensor", namespaces=(), method="reshape_as")
@@ -115,14 +115,17 @@ view_dtype: Any = declare(
 )
 
 
-@publish("input: Tensor, *shape: Any, dtype: Any = None", namespaces=(), method="view")
-def _view(input: Tensor, *shape: Any, dtype: Any = None) -> Tensor:
+@publish(
+    "input: Tensor, *args: Any, size: Any = None, dtype: Any = None", namespaces=(), method="view"
+)
+def _view(input: Tensor, *args: Any, size: Any = None, dtype: Any = None) -> Tensor:
     """Give another shape on the same memory, or read the same memory as another dtype.
 
     Args:
         input: any tensor.
-        shape: the new lengths, one of which may be -1; or a dtype, whose numbers the bytes then
+        args: the new lengths, one of which may be -1; or a dtype, whose numbers the bytes then
             are (not differentiable).
+        size: the new lengths by name.
         dtype: the dtype by name.
 
     Raises:
@@ -133,11 +136,11 @@ def _view(input: Tensor, *shape: Any, dtype: Any = None) -> Tensor:
         >>> mt.ones(1).view(mt.int32).tolist()
         [1065353216]
     """
-    if dtype is None and len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
-        dtype = shape[0]
+    if dtype is None and len(args) == 1 and isinstance(args[0], dtypes.dtype):
+        dtype = args[0]
     if dtype is not None:
         return view_dtype(input, dtypes.as_numpy_dtype(dtype))
-    result: Tensor = reshape(input, shape_of(shape, "view"))
+    result: Tensor = reshape(input, shape_of(args if size is None else (size,), "view"))
     if result._base is None and result._array.size:
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one "
@@ -235,10 +238,10 @@ def _permute(input: Any, dims: Any) -> Tensor:
     return permute(input, sizes_of((dims,), "permute"))
 
 
-@publish("input: Tensor, *dims: Any", namespaces=(), method="permute")
-def _permute_method(input: Tensor, *dims: Any) -> Tensor:
+@publish("input: Tensor, *args: Any, dims: Any = None", namespaces=(), method="permute")
+def _permute_method(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """Reorder the dimensions."""
-    return permute(input, sizes_of(dims, "permute"))
+    return permute(input, sizes_of(args if dims is None else (dims,), "permute"))
 
 
 def _swapped(name: str, first: Any, second: Any, input: Any) -> Tensor:
