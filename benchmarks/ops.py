@@ -1,6 +1,6 @@
 """Time single operations, large and small, and the memory of a training step, beside PyTorch.
 
-    python benchmarks/ops.py --threads both --output benchmarks/RESULTS.md
+python benchmarks/ops.py --threads both --output benchmarks/RESULTS.md
 """
 
 from __future__ import annotations

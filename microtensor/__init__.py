@@ -10,7 +10,7 @@ Example:
 
 from math import e, inf, nan, pi
 
-from microtensor import autograd, functions, nn, ops, optim, utils
+from microtensor import autograd, functions, nn, ops, optim, random, utils
 from microtensor.config import show_config
 from microtensor.dtypes import bool_ as bool
 from microtensor.dtypes import (
@@ -37,6 +37,13 @@ from microtensor.dtypes import int32 as int
 from microtensor.engine import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from microtensor.functions import *  # noqa: F403 - the declared ops, listed in functions.pyi
 from microtensor.kernels import get_num_threads, set_num_threads
+from microtensor.layouts import (
+    channels_last,
+    contiguous_format,
+    memory_format,
+    preserve_format,
+    strided,
+)
 from microtensor.random import (
     Generator,
     get_rng_state,
@@ -56,6 +63,8 @@ __all__ = [
     "Tensor",
     "autograd",
     "bool",
+    "channels_last",
+    "contiguous_format",
     "double",
     "dtype",
     "e",
@@ -80,6 +89,7 @@ __all__ = [
     "is_grad_enabled",
     "long",
     "manual_seed",
+    "memory_format",
     "nan",
     "newaxis",
     "nn",
@@ -87,6 +97,8 @@ __all__ = [
     "ops",
     "optim",
     "pi",
+    "preserve_format",
+    "random",
     "seed",
     "set_default_dtype",
     "set_grad_enabled",
@@ -94,6 +106,7 @@ __all__ = [
     "set_rng_state",
     "short",
     "show_config",
+    "strided",
     "uint8",
     "utils",
 ]

@@ -7,11 +7,14 @@ on either backend, and can be drawn again by setting the offset back.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from microtensor import kernels
+from microtensor.tensor import Tensor, wrap
 
 _DEFAULT_SEED = 67280421310721  # PyTorch's
 
@@ -52,21 +55,37 @@ class Generator:
         """Give the seed of the stream."""
         return int(self._state[0])
 
-    def get_state(self) -> Any:
-        """Give the state, to be set again later."""
-        return self._state.copy()
+    def get_state(self) -> Tensor:
+        """Give the state, to be set again later: 16 bytes, as a uint8 tensor."""
+        return wrap(self._state.view(np.uint8).copy())
 
-    def set_state(self, new_state: Any) -> None:
-        """Continue from a state that :meth:`get_state` gave."""
-        self._state[:] = new_state
+    def set_state(self, new_state: Tensor) -> None:
+        """Continue from a state that :meth:`get_state` gave.
+
+        Raises:
+            TypeError: no tensor of uint8.
+            RuntimeError: a tensor of another size.
+        """
+        if not isinstance(new_state, Tensor) or new_state._array.dtype != np.uint8:
+            raise TypeError(f"set_state: expected a uint8 Tensor, got {new_state!r}")
+        size = self._state.nbytes
+        if new_state._array.shape != (size,):
+            raise RuntimeError(
+                f"set_state: a state has {size} bytes, got shape {list(new_state._array.shape)}"
+            )
+        self._state[:] = np.ascontiguousarray(new_state._array).view(np.uint64)
+
+    def clone_state(self) -> Generator:
+        """Give another generator that will draw the same numbers."""
+        return _restore(self._state)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self.get_state(),)
+        return _restore, (self._state.copy(),)
 
 
 def _restore(state: Any) -> Generator:
     generator = Generator()
-    generator.set_state(state)
+    generator._state[:] = state
     return generator
 
 
@@ -95,14 +114,38 @@ def seed() -> int:
     return default_generator.seed()
 
 
-def get_rng_state() -> Any:
-    """Give the default generator's state."""
+def get_rng_state() -> Tensor:
+    """Give the default generator's state, as a uint8 tensor."""
     return default_generator.get_state()
 
 
-def set_rng_state(new_state: Any) -> None:
+def set_rng_state(new_state: Tensor) -> None:
     """Set the default generator's state."""
     default_generator.set_state(new_state)
+
+
+@contextmanager
+def fork_rng(devices: Iterable[Any] | None = None, enabled: bool = True) -> Iterator[None]:
+    """Put the default generator's state back at the end of a ``with`` block.
+
+    Args:
+        devices: for programs that name some; there is only the CPU.
+        enabled: whether anything is done at all.
+
+    Example:
+        >>> import microtensor as mt
+        >>> before = mt.get_rng_state()
+        >>> with mt.random.fork_rng():
+        ...     drawn = mt.rand(10)
+        >>> bool((mt.get_rng_state() == before).all())
+        True
+    """
+    state = get_rng_state()
+    try:
+        yield
+    finally:
+        if enabled:
+            set_rng_state(state)
 
 
 def state_of(generator: Generator | None) -> Any:

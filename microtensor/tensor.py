@@ -14,6 +14,7 @@ import numpy as np
 
 from microtensor import dtypes, kernels
 from microtensor.engine import Node, recording
+from microtensor.layouts import check_memory_format
 from microtensor.printing import format_tensor
 
 if TYPE_CHECKING:
@@ -188,6 +189,8 @@ class Tensor(TensorMethods):
         """Give the number of dimensions."""
         return self._array.ndim
 
+    ndimension = dim
+
     def size(self, dim: int | None = None) -> Any:
         """Give the shape, or the length of one dimension."""
         if dim is None:
@@ -206,11 +209,23 @@ class Tensor(TensorMethods):
 
     def stride(self, dim: int | None = None) -> Any:
         """Give how many elements lie between neighbours along each dimension, or along one."""
-        strides = tuple(step // self._array.itemsize for step in self._array.strides)
-        return strides if dim is None else strides[_checked_dim(dim, self._array.ndim)]
+        array = self._array
+        strides = [step // array.itemsize for step in array.strides]
+        # Where a stride leads nowhere, NumPy may have 0: PyTorch has that of contiguous memory.
+        after = 1
+        for place in range(array.ndim - 1, -1, -1):
+            length = array.shape[place]
+            if not array.size or (length == 1 and not strides[place]):
+                strides[place] = after
+            after = strides[place] * max(length, 1)
+        if dim is None:
+            return tuple(strides)
+        return strides[_checked_dim(dim, array.ndim)]
 
-    def is_contiguous(self) -> bool:
+    def is_contiguous(self, memory_format: Any = None) -> bool:
         """Say whether the elements lie in memory in row-major order without gaps."""
+        if memory_format is not None:
+            check_memory_format("is_contiguous", memory_format)
         return self._array.flags.c_contiguous
 
     def is_floating_point(self) -> bool:

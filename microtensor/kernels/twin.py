@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from microtensor.kernels import (
     host,
     host_pointwise,
+    host_shapes,
     host_special,
     twin_activations,
     twin_random,
@@ -21,6 +22,7 @@ from microtensor.kernels import (
 MODULES = (
     host,
     host_pointwise,
+    host_shapes,
     host_special,
     twin_activations,
     twin_random,

@@ -13,7 +13,9 @@ from microtensor.ops import (
     comparison,
     conversions,
     creation,
+    expanding,
     extremes,
+    grids,
     indexing,
     inplace,
     joining,
@@ -21,18 +23,26 @@ from microtensor.ops import (
     losses,
     operators,
     powers,
+    random_creation,
+    random_fills,
+    ranges,
+    rearranging,
     reductions,
+    reshaping,
     rounding,
     shape,
     special,
+    splitting,
+    triangles,
     trigonometry,
+    views,
 )
-from microtensor.ops.declare import Op, methods, published, registry, signatures
+from microtensor.ops.declare import Op, methods, properties, published, registry, signatures
 from microtensor.tensor import Tensor
 
 for _name, _function in methods.items():
     setattr(Tensor, _name, _function)
-for _name, _property in operators.PROPERTIES.items():
+for _name, _property in properties.items():
     setattr(Tensor, _name, _property)
 
 __all__ = [
@@ -46,7 +56,9 @@ __all__ = [
     "comparison",
     "conversions",
     "creation",
+    "expanding",
     "extremes",
+    "grids",
     "indexing",
     "inplace",
     "joining",
@@ -55,12 +67,21 @@ __all__ = [
     "methods",
     "operators",
     "powers",
+    "properties",
     "published",
+    "random_creation",
+    "random_fills",
+    "ranges",
+    "rearranging",
     "reductions",
     "registry",
+    "reshaping",
     "rounding",
     "shape",
     "signatures",
     "special",
+    "splitting",
+    "triangles",
     "trigonometry",
+    "views",
 ]

@@ -1,54 +1,42 @@
-"""Making tensors."""
+"""Making tensors: of data, and of one number."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from microtensor import dtypes, random
-from microtensor.ops.declare import publish, refuse
-from microtensor.random import Generator
+from microtensor import dtypes
+from microtensor.layouts import check_device, check_memory_format
+from microtensor.ops.creating import (
+    Array,
+    creates,
+    default_dtype,
+    filled,
+    like,
+    plain_number,
+    size_of,
+)
+from microtensor.ops.declare import publish
 from microtensor.tensor import Tensor, to_array, wrap
 
-_OPTIONS = "*, dtype: Any = None, requires_grad: bool = False"
 _SIZES = "*size: Any"
+_LIKE = "input: Tensor, *, memory_format: Any = None"
 
 
-def _made(array: Any, requires_grad: bool) -> Tensor:
-    tensor = wrap(array)
-    if requires_grad:
-        tensor.requires_grad = True
-    return tensor
+# ---- of data ------------------------------------------------------------------------------------
 
 
-def _dtype(dtype: Any) -> Any:
-    chosen = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
-    return chosen.numpy
-
-
-def _size(size: tuple[Any, ...], op: str) -> tuple[int, ...]:
-    if len(size) == 1 and isinstance(size[0], Sequence):
-        size = tuple(size[0])
-    for length in size:
-        if not isinstance(length, int | np.integer) or isinstance(length, bool):
-            raise TypeError(f"{op}(): size must be integers, got {type(length).__name__}")
-        if length < 0:
-            raise RuntimeError(
-                f"{op}(): trying to create tensor with negative dimension {length}: {list(size)}"
-            )
-    return tuple(int(length) for length in size)
-
-
-@publish(f"data: Any, {_OPTIONS}")
-def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+@creates("data: Any")
+def tensor(data: Any, *, dtype: Any = None) -> Array:
     """Make a tensor of numbers, nested sequences or an array; always a copy.
 
     Args:
         data: the numbers. Python floats become the default dtype (float32), integers int64,
             arrays keep their dtype.
         dtype: the data type wanted.
+        device: None or ``"cpu"``.
         requires_grad: whether what is computed from it is recorded.
 
     Raises:
@@ -62,21 +50,65 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tens
         tensor([[1, 2],
                 [3, 4]])
     """
-    array = to_array(data, None if dtype is None else dtypes.as_numpy_dtype(dtype), copy=True)
-    return _made(array, requires_grad)
+    return to_array(data, dtype, copy=True)
 
 
-@publish("data: Any, dtype: Any = None")
-def as_tensor(data: Any, dtype: Any = None) -> Tensor:
+@publish("data: Any, dtype: Any = None, device: Any = None")
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """Make a tensor, sharing memory with an array or giving a tensor itself where possible.
 
     Args:
         data: a tensor, an array, numbers or nested sequences.
         dtype: the data type wanted; another one than the data's makes a copy.
+        device: None or ``"cpu"``.
     """
+    if device is not None:
+        check_device("as_tensor", device)
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype)
     return wrap(to_array(data, None if dtype is None else dtypes.as_numpy_dtype(dtype)))
+
+
+@publish(
+    "obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, "
+    "requires_grad: bool = False"
+)
+def asarray(
+    obj: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    copy: bool | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Make a tensor of anything, on the same memory where possible.
+
+    Args:
+        obj: a tensor, an array, a buffer, numbers or nested sequences.
+        dtype: the data type wanted.
+        device: None or ``"cpu"``.
+        copy: True: always copy; False: never; None: where that is needed.
+        requires_grad: whether what is computed from it is recorded; if not, the result is detached.
+
+    Raises:
+        ValueError: a copy is needed, and ruled out.
+    """
+    check_device("asarray", device)
+    if isinstance(obj, bytes | bytearray | memoryview):
+        buffer: Tensor = frombuffer(obj, dtype=default_dtype() if dtype is None else dtype)
+        return buffer.clone() if copy else buffer
+    source = obj._array if isinstance(obj, Tensor) else obj if isinstance(obj, np.ndarray) else None
+    result = as_tensor(obj, dtype)
+    shared = source is not None and np.may_share_memory(result._array, source)
+    if copy is False and not shared and result._array.size:
+        raise ValueError("asarray(): a copy is needed, but copy=False")
+    if copy and shared:
+        result = result.clone()
+    if not requires_grad:
+        return result.detach() if result.requires_grad else result
+    if isinstance(obj, Tensor) and not copy:
+        result = result.detach()
+    return result.requires_grad_()
 
 
 @publish("ndarray: Any")
@@ -98,212 +130,136 @@ def from_numpy(ndarray: Any) -> Tensor:
     return wrap(ndarray if ndarray.dtype is dtype else ndarray.view(dtype))
 
 
-@publish(f"{_SIZES}, {_OPTIONS[3:]}")
-def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Make a tensor of zeros of a size, given as integers or one sequence."""
-    return _made(np.zeros(_size(size, "zeros"), _dtype(dtype)), requires_grad)
-
-
-@publish(f"{_SIZES}, {_OPTIONS[3:]}")
-def ones(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Make a tensor of ones of a size, given as integers or one sequence."""
-    return _made(np.ones(_size(size, "ones"), _dtype(dtype)), requires_grad)
-
-
-@publish(f"{_SIZES}, {_OPTIONS[3:]}")
-def empty(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Make a tensor whose memory is not initialised."""
-    return _made(np.empty(_size(size, "empty"), _dtype(dtype)), requires_grad)
-
-
-@publish(f"size: Sequence[int], fill_value: float, {_OPTIONS}")
-def full(size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Make a tensor of one number; its dtype follows the number unless given."""
-    if dtype is None and isinstance(fill_value, bool | int):
-        dtype = type(fill_value)
-    return _made(np.full(_size((size,), "full"), fill_value, _dtype(dtype)), requires_grad)
-
-
-def _like(op: str, input: Any, dtype: Any) -> tuple[tuple[int, ...], Any]:
-    if not isinstance(input, Tensor):
-        refuse(op, "input", input)
-    return input._array.shape, input._array.dtype if dtype is None else _dtype(dtype)
-
-
-_LIKE = f"input: Tensor, {_OPTIONS}"
-
-
-@publish(_LIKE)
-def zeros_like(input: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Make zeros of a tensor's shape and dtype."""
-    return _made(np.zeros(*_like("zeros_like", input, dtype)), requires_grad)
-
-
-@publish(_LIKE)
-def ones_like(input: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Make ones of a tensor's shape and dtype."""
-    return _made(np.ones(*_like("ones_like", input, dtype)), requires_grad)
-
-
-@publish(_LIKE)
-def empty_like(input: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Make a tensor of another's shape and dtype whose memory is not initialised."""
-    return _made(np.empty(*_like("empty_like", input, dtype)), requires_grad)
-
-
-@publish(f"input: Tensor, fill_value: float, {_OPTIONS}")
-def full_like(
-    input: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False
-) -> Tensor:
-    """Make a tensor of one number, of another's shape and dtype."""
-    shape, chosen = _like("full_like", input, dtype)
-    return _made(np.full(shape, fill_value, chosen), requires_grad)
-
-
-@publish(f"start: float = 0, end: float | None = None, step: float = 1, {_OPTIONS}")
-def arange(
-    start: Any = 0,
-    end: Any = None,
-    step: Any = 1,
-    *,
-    dtype: Any = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """Make the numbers from start up to but not including end; ``arange(end)`` starts at 0."""
-    if end is None:
-        start, end = 0, start
-    if step == 0:
-        raise RuntimeError("step must be nonzero")
-    if (end - start) * step < 0:
-        raise RuntimeError(
-            "upper bound and lower bound inconsistent with step sign: "
-            f"arange({start}, {end}, {step})"
-        )
-    whole = all(isinstance(v, int | np.integer) for v in (start, end, step))
-    chosen = np.dtype(np.int64) if dtype is None and whole else _dtype(dtype)
-    return _made(np.arange(start, end, step).astype(chosen), requires_grad)
-
-
-@publish(f"start: float, end: float, steps: int, {_OPTIONS}")
-def linspace(
-    start: Any, end: Any, steps: int, *, dtype: Any = None, requires_grad: bool = False
-) -> Tensor:
-    """Make evenly spaced numbers from start to end, both included."""
-    if steps < 0:
-        raise RuntimeError("number of steps must be non-negative")
-    return _made(np.linspace(start, end, steps).astype(_dtype(dtype)), requires_grad)
-
-
-@publish(f"n: int, m: int | None = None, {_OPTIONS}")
-def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Make a matrix with ones on its diagonal."""
-    if n < 0 or (m is not None and m < 0):
-        raise RuntimeError(f"n and m must be greater or equal to 0, got {n} and {m}")
-    return _made(np.eye(n, m, dtype=_dtype(dtype)), requires_grad)
-
-
-# ---- random -------------------------------------------------------------------------------------
-
-_RANDOM = "generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False"
-
-
-def _floating(op: str, dtype: Any) -> Tensor:
-    chosen = _dtype(dtype)
-    if chosen.kind != "f":
-        raise RuntimeError(f"{op}: dtype must be floating point, got {chosen.name}")
-    return chosen
-
-
-def _drawn(draw: Any, shape: Any, dtype: Any, generator: Generator | None) -> Any:
-    if dtype != np.float16:
-        return draw(shape, dtype, generator)
-    # There is no half-precision generator: draw in float32 and round, down to stay below 1.
-    drawn = draw(shape, np.dtype(np.float32), generator)
-    if draw is random.uniform:
-        drawn = np.floor(drawn * 2048) / 2048
-    return drawn.astype(dtype)
-
-
-@publish(f"{_SIZES}, {_RANDOM}")
-def rand(
-    *size: Any,
-    generator: Generator | None = None,
-    dtype: Any = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """Draw numbers uniform in [0, 1).
-
-    Example:
-        >>> import microtensor as mt
-        >>> mt.manual_seed(0).initial_seed()
-        0
-        >>> mt.rand(2, 3).shape
-        microtensor.Size([2, 3])
-    """
-    shape, chosen = _size(size, "rand"), _floating("rand", dtype)
-    return _made(_drawn(random.uniform, shape, chosen, generator), requires_grad)
-
-
-@publish(f"{_SIZES}, {_RANDOM}")
-def randn(
-    *size: Any,
-    generator: Generator | None = None,
-    dtype: Any = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """Draw standard normal numbers."""
-    shape, chosen = _size(size, "randn"), _floating("randn", dtype)
-    return _made(_drawn(random.normal, shape, chosen, generator), requires_grad)
-
-
-@publish(_LIKE)
-def rand_like(input: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Draw numbers uniform in [0, 1), of a tensor's shape and dtype."""
-    shape, chosen = _like("rand_like", input, dtype)
-    return rand(shape, dtype=dtypes.from_numpy_dtype(chosen), requires_grad=requires_grad)
-
-
-@publish(_LIKE)
-def randn_like(input: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Draw standard normal numbers, of a tensor's shape and dtype."""
-    shape, chosen = _like("randn_like", input, dtype)
-    return randn(shape, dtype=dtypes.from_numpy_dtype(chosen), requires_grad=requires_grad)
-
-
 @publish(
-    "low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None, "
-    "dtype: Any = None, requires_grad: bool = False"
+    "buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False"
 )
-def randint(
-    low: int,
-    high: Any = None,
-    size: Any = None,
-    *,
-    generator: Generator | None = None,
-    dtype: Any = None,
-    requires_grad: bool = False,
+def frombuffer(
+    buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False
 ) -> Tensor:
-    """Draw integers in [low, high); ``randint(high, size)`` starts at 0.
+    """Make a vector on the memory of a buffer, such as a bytearray.
+
+    Args:
+        buffer: the bytes.
+        dtype: what they are numbers of.
+        count: how many numbers; all unless given.
+        offset: how many bytes to skip.
+        requires_grad: whether what is computed from it is recorded.
 
     Raises:
-        RuntimeError: there is no integer in the range.
+        ValueError: too few bytes, or some left over.
     """
-    if size is None:
-        low, high, size = 0, low, high
-    if size is None or high is None:
-        raise TypeError("randint(): give (high, size) or (low, high, size)")
-    if high <= low:
-        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got {low} >= {high}")
-    drawn = random.integers(int(low), int(high), _size((size,), "randint"), generator)
-    if dtype is not None:
-        drawn = drawn.astype(dtypes.as_numpy_dtype(dtype))
-    return _made(drawn, requires_grad)
+    result = wrap(np.frombuffer(buffer, dtypes.as_numpy_dtype(dtype), count, offset))
+    if not result._array.size:
+        raise ValueError("frombuffer(): there must be at least one number")
+    return result.requires_grad_() if requires_grad else result
 
 
-@publish("n: int, *, generator: Generator | None = None, dtype: Any = None")
-def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None) -> Tensor:
-    """Draw a random order of the integers 0 to n - 1."""
-    if n < 0:
-        raise RuntimeError(f"n must be non-negative, got {n}")
-    drawn = random.permutation(n, generator)
-    return wrap(drawn if dtype is None else drawn.astype(dtypes.as_numpy_dtype(dtype)))
+@creates("s: float")
+def scalar_tensor(s: Any, *, dtype: Any = None) -> Array:
+    """Make a 0-d tensor of a number, of the default dtype unless another is given."""
+    return filled("scalar_tensor", (), s, dtype or default_dtype())
+
+
+# ---- of one number ------------------------------------------------------------------------------
+
+
+@creates(_SIZES)
+def zeros(*sizes: Any, size: Any = None, dtype: Any = None) -> Array:
+    """Make a tensor of zeros of a size, given as integers or one sequence."""
+    return np.zeros(size_of(sizes if size is None else (size,), "zeros"), dtype or default_dtype())
+
+
+@creates(_SIZES)
+def ones(*sizes: Any, size: Any = None, dtype: Any = None) -> Array:
+    """Make a tensor of ones of a size, given as integers or one sequence."""
+    return np.ones(size_of(sizes if size is None else (size,), "ones"), dtype or default_dtype())
+
+
+@creates(f"{_SIZES}, memory_format: Any = None")
+def empty(*sizes: Any, size: Any = None, memory_format: Any = None, dtype: Any = None) -> Array:
+    """Make a tensor whose memory is not initialised."""
+    if memory_format is not None:
+        check_memory_format("empty", memory_format)
+    return np.empty(size_of(sizes if size is None else (size,), "empty"), dtype or default_dtype())
+
+
+@creates("size: Sequence[int], fill_value: float")
+def full(size: Any, fill_value: Any, *, dtype: Any = None) -> Array:
+    """Make a tensor of one number; its dtype follows the number unless given.
+
+    Raises:
+        RuntimeError: a number that the dtype cannot hold.
+    """
+    fill_value = plain_number("full", "fill_value", fill_value)
+    if dtype is None:
+        kind = type(fill_value)
+        dtype = default_dtype() if kind is float else dtypes.as_numpy_dtype(kind)
+    return filled("full", size_of((size,), "full"), fill_value, dtype)
+
+
+@creates(_LIKE)
+def zeros_like(input: Any, *, memory_format: Any = None, dtype: Any = None) -> Array:
+    """Make zeros of a tensor's shape and dtype."""
+    return np.zeros(*like("zeros_like", input, dtype, memory_format))
+
+
+@creates(_LIKE)
+def ones_like(input: Any, *, memory_format: Any = None, dtype: Any = None) -> Array:
+    """Make ones of a tensor's shape and dtype."""
+    return np.ones(*like("ones_like", input, dtype, memory_format))
+
+
+@creates(_LIKE)
+def empty_like(input: Any, *, memory_format: Any = None, dtype: Any = None) -> Array:
+    """Make a tensor of another's shape and dtype whose memory is not initialised."""
+    return np.empty(*like("empty_like", input, dtype, memory_format))
+
+
+@creates("input: Tensor, fill_value: float, *, memory_format: Any = None")
+def full_like(
+    input: Any, fill_value: Any, *, memory_format: Any = None, dtype: Any = None
+) -> Array:
+    """Make a tensor of one number, of another's shape and dtype."""
+    shape, chosen = like("full_like", input, dtype, memory_format)
+    return filled("full_like", shape, fill_value, chosen)
+
+
+# ---- like this one, as methods ------------------------------------------------------------------
+
+
+def _new(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return creates(f"input: Tensor, {_SIZES}", namespaces=(), method=name)
+
+
+@_new("new_zeros")
+def new_zeros(input: Tensor, *sizes: Any, size: Any = None, dtype: Any = None) -> Array:
+    """Make zeros of a size, of this tensor's dtype unless another is given."""
+    shape = size_of(sizes if size is None else (size,), "new_zeros")
+    return np.zeros(shape, dtype or input._array.dtype)
+
+
+@_new("new_ones")
+def new_ones(input: Tensor, *sizes: Any, size: Any = None, dtype: Any = None) -> Array:
+    """Make ones of a size, of this tensor's dtype unless another is given."""
+    shape = size_of(sizes if size is None else (size,), "new_ones")
+    return np.ones(shape, dtype or input._array.dtype)
+
+
+@_new("new_empty")
+def new_empty(input: Tensor, *sizes: Any, size: Any = None, dtype: Any = None) -> Array:
+    """Make a tensor of a size that is not initialised, of this one's dtype unless given."""
+    shape = size_of(sizes if size is None else (size,), "new_empty")
+    return np.empty(shape, dtype or input._array.dtype)
+
+
+@creates("input: Tensor, size: Sequence[int], fill_value: float", namespaces=(), method="new_full")
+def new_full(input: Tensor, size: Any, fill_value: Any, *, dtype: Any = None) -> Array:
+    """Make a tensor of one number, of this tensor's dtype unless another is given."""
+    shape = size_of((size,), "new_full")
+    return filled("new_full", shape, fill_value, dtype or input._array.dtype)
+
+
+@creates("input: Tensor, data: Any", namespaces=(), method="new_tensor")
+def new_tensor(input: Tensor, data: Any, *, dtype: Any = None) -> Array:
+    """Make a tensor of data: a copy, of this tensor's dtype unless another is given."""
+    return to_array(data, dtype or input._array.dtype, copy=True)

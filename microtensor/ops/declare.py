@@ -38,6 +38,9 @@ published: dict[str, dict[str, Callable[..., Any]]] = {"mt": {}, "nn.functional"
 methods: dict[str, Callable[..., Any]] = {}
 """What is attached to Tensor, by name."""
 
+properties: dict[str, property] = {}
+"""What is attached to Tensor without being called, by name."""
+
 signatures: dict[Callable[..., Any], str] = {}
 """The typed parameters of every public function, for the stub."""
 

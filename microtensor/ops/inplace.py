@@ -79,11 +79,19 @@ def check_writable(name: str, tensor: Tensor) -> None:
                     f"{name}: a view of a leaf Variable that requires grad is being used in an "
                     "in-place operation. Do it under no_grad(), or on a copy: x.clone()"
                 )
-    if not tensor._array.flags.writeable:
+    array = tensor._array
+    if not array.flags.writeable or _shares_places(array):
         raise RuntimeError(
             f"{name}: the memory cannot be written to: it is read-only, or several elements share "
             "one place (an expanded tensor); clone() it first"
         )
+
+
+def _shares_places(array: Any) -> bool:
+    """Say whether elements share one place, as those of an expanded tensor do."""
+    if 0 not in array.strides or not array.size:
+        return False
+    return any(n > 1 for step, n in zip(array.strides, array.shape, strict=True) if step == 0)
 
 
 def alias(tensor: Tensor) -> Tensor:

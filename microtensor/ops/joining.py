@@ -1,9 +1,9 @@
-"""Joining several tensors and taking one apart."""
+"""Joining several tensors."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -12,19 +12,17 @@ from microtensor import kernels
 from microtensor.engine import Node, recording
 from microtensor.ops.arrays import empty
 from microtensor.ops.declare import Op, publish, refuse, registry
-from microtensor.ops.indexing import index_view
+from microtensor.ops.expanding import at_least, unpacked
 from microtensor.ops.promotion import promote_types
+from microtensor.ops.shape import reshape, unsqueeze
+from microtensor.ops.views import part
 from microtensor.tensor import Tensor, checked_dim, node_of, wrap
-
-
-def _part(g: Any, dim: int, start: int, stop: int) -> Any:
-    return index_view(g, (*(slice(None),) * dim, slice(start, stop)))
 
 
 def _cat_backward(g: Any, parents: tuple[Any, ...], saved: tuple[Any, ...]) -> tuple[Any, ...]:
     dim, bounds = saved
     return tuple(
-        None if parent is None else _part(g, dim, start, stop)
+        None if parent is None else part(g, dim, start, stop)
         for parent, start, stop in zip(parents, bounds[:-1], bounds[1:], strict=True)
     )
 
@@ -83,7 +81,7 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
                 "in the list."
             )
         lengths.append(array.shape[dim])
-    bounds = [0, *np.cumsum(lengths).tolist()]
+    bounds = list(accumulate(lengths, initial=0))
     out = empty((*first.shape[:dim], bounds[-1], *first.shape[dim + 1 :]), dtype)
     kernels.concatenate([a for a in arrays if a.ndim == first.ndim], dim, out)
     result = wrap(out)
@@ -92,6 +90,18 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
         if any(parents):
             result._node = Node(_cat, parents, (dim, bounds), (), 0, out.shape, dtype)
     return result
+
+
+@publish("tensors: Sequence[Tensor], dim: int = 0")
+def concat(tensors: Any, dim: int = 0) -> Tensor:
+    """Join tensors along a dimension: :func:`cat` under another name."""
+    return cat(tensors, dim)
+
+
+@publish("tensors: Sequence[Tensor], axis: int = 0")
+def concatenate(tensors: Any, axis: int = 0) -> Tensor:
+    """Join tensors along a dimension: :func:`cat` under NumPy's name."""
+    return cat(tensors, axis)
 
 
 @publish("tensors: Sequence[Tensor], dim: int = 0")
@@ -118,7 +128,7 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
                 f"{list(tensors[0]._array.shape)} at entry 0 and {list(each._array.shape)} at "
                 f"entry {place}"
             )
-    return cat([each.unsqueeze(dim) for each in tensors], dim)
+    return cat([unsqueeze(each, dim) for each in tensors], dim)
 
 
 def _checked(tensors: Any, op: str) -> list[Tensor]:
@@ -136,65 +146,63 @@ def _checked(tensors: Any, op: str) -> list[Tensor]:
     return list(tensors)
 
 
-@publish("input: Tensor, dim: int = 0", method="unbind")
-def unbind(input: Any, dim: int = 0) -> Any:
-    """Give the slices along a dimension, as a tuple of views.
+def _joined(name: str, ndim: int, dim: int, summary: str) -> None:
+    def function(tensors: Any) -> Tensor:
+        raised = [at_least(ndim, each) for each in _checked(tensors, name)]
+        # Vectors side by side are one vector: hstack alone joins along the second dimension.
+        return cat(raised, 0 if dim == 1 and raised[0]._array.ndim == 1 else dim)
 
-    Args:
-        input: a tensor of at least one dimension.
-        dim: the dimension that goes.
-    """
-    if not isinstance(input, Tensor):
-        refuse("unbind", "input", input)
-    dim = checked_dim(dim, input._array.ndim)
-    lead = (slice(None),) * dim
-    return tuple(index_view(input, (*lead, i)) for i in range(input._array.shape[dim]))
+    function.__name__ = name
+    function.__doc__ = summary
+    publish("tensors: Sequence[Tensor]")(function)
 
 
-@publish(
-    "tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0", method="split"
-)
-def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> Any:
-    """Cut along a dimension into pieces of a size, or of several sizes; a tuple of views.
+_joined("hstack", 1, 1, "Join tensors along the second dimension (vectors along their only one).")
+_joined("vstack", 2, 0, "Join tensors along the first dimension; vectors are rows.")
+_joined("row_stack", 2, 0, "Join tensors along the first dimension: vstack under another name.")
+_joined("dstack", 3, 2, "Join tensors along the third dimension.")
 
-    Args:
-        tensor: a tensor of at least one dimension.
-        split_size_or_sections: the size of each piece (the last may be smaller), or all sizes.
-        dim: the dimension to cut.
+
+@publish("tensors: Sequence[Tensor]")
+def column_stack(tensors: Any) -> Tensor:
+    """Join tensors along the second dimension; vectors and numbers are columns."""
+    given = _checked(tensors, "column_stack")
+    columns = [
+        reshape(each, (each._array.size, 1)) if each._array.ndim < 2 else each for each in given
+    ]
+    return cat(columns, 1)
+
+
+@publish("*tensors: Any")
+def block_diag(*tensors: Any) -> Tensor:
+    """Put matrices along the diagonal of one; vectors are rows, numbers 1×1 matrices.
+
+    Returns:
+        A matrix of the common (promoted) dtype, zero outside of the blocks.
 
     Raises:
-        RuntimeError: sizes that do not add up to the length.
+        RuntimeError: a tensor of more than two dimensions.
+
+    Example:
+        >>> import microtensor as mt
+        >>> mt.block_diag(mt.tensor([[1, 2]]), mt.tensor(3))
+        tensor([[1, 2, 0],
+                [0, 0, 3]])
     """
-    if not isinstance(tensor, Tensor):
-        refuse("split", "tensor", tensor)
-    dim = checked_dim(dim, tensor._array.ndim)
-    length = tensor._array.shape[dim]
-    sizes = split_size_or_sections
-    if isinstance(sizes, int | np.integer):
-        if sizes <= 0:
-            raise RuntimeError(f"split expects split_size to be positive, got {sizes}")
-        sizes = [min(sizes, length - at) for at in range(0, max(length, 1), int(sizes))]
-    elif sum(sizes) != length:
-        raise RuntimeError(
-            f"split expects split_sizes to sum exactly to {length} (input tensor's size at "
-            f"dimension {dim}), but got {list(sizes)}"
-        )
-    bounds = [0, *np.cumsum(sizes).tolist()]
-    return tuple(_part(tensor, dim, a, b) for a, b in pairwise(bounds))
-
-
-@publish("input: Tensor, chunks: int, dim: int = 0", method="chunk")
-def chunk(input: Any, chunks: int, dim: int = 0) -> Any:
-    """Cut along a dimension into at most so many pieces of equal size (the last may be smaller).
-
-    Args:
-        input: a tensor of at least one dimension.
-        chunks: how many pieces.
-        dim: the dimension to cut.
-    """
-    if chunks <= 0:
-        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
-    if not isinstance(input, Tensor):
-        refuse("chunk", "input", input)
-    length = input._array.shape[checked_dim(dim, input._array.ndim)]
-    return split(input, max(1, -(-length // chunks)), dim)
+    blocks = unpacked(tensors, "block_diag") if tensors else [wrap(np.empty((1, 0), np.float32))]
+    for place, each in enumerate(blocks):
+        if each._array.ndim > 2:
+            raise RuntimeError(
+                f"block_diag: input tensors must have 2 or fewer dimensions. Input {place} has "
+                f"{each._array.ndim} dimensions"
+            )
+    blocks = [at_least(2, each) for each in blocks]
+    width = sum(each._array.shape[1] for each in blocks)
+    rows, before = [], 0
+    for each in blocks:
+        height, own = each._array.shape
+        left = wrap(np.zeros((height, before), each._array.dtype))
+        right = wrap(np.zeros((height, width - before - own), each._array.dtype))
+        rows.append(cat([left, each, right], 1))
+        before += own
+    return cat(rows, 0)

@@ -1,4 +1,4 @@
-"""What Python's operators do with tensors, PyTorch's second names, and what are properties."""
+"""What Python's operators do with tensors, and PyTorch's second names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from microtensor.ops import (  # noqa: F401 - their functions are named below
 )
 from microtensor.ops.declare import methods, published, registry
 from microtensor.ops.promotion import operand_array
-from microtensor.ops.shape import permute
 from microtensor.tensor import Tensor, to_array, wrap
 
 _mt = published["mt"]
@@ -103,8 +102,6 @@ ALIASES = {
     "arctan2": "atan2",
     "arctanh": "atanh",
     "clip": "clamp",
-    "concat": "cat",
-    "concatenate": "cat",
     "divide": "div",
     "fix": "trunc",
     "greater": "gt",
@@ -116,7 +113,6 @@ ALIASES = {
     "not_equal": "ne",
     "sgn": "sign",
     "subtract": "sub",
-    "swapaxes": "transpose",
     "true_divide": "div",
 }
 for _alias, _name in ALIASES.items():
@@ -124,21 +120,3 @@ for _alias, _name in ALIASES.items():
     for _ending in ("", "_"):
         if _name + _ending in methods:
             methods[_alias + _ending] = methods[_name + _ending]
-
-
-def _transposed(self: Tensor) -> Tensor:
-    """The tensor with its dimensions in reverse order."""
-    return permute(self, tuple(range(self._array.ndim))[::-1])
-
-
-def _matrix_transposed(self: Tensor) -> Any:
-    """The tensor with its last two dimensions swapped."""
-    if self._array.ndim < 2:
-        raise RuntimeError(
-            f"tensor.mT is only supported on matrices or batches of matrices. Got "
-            f"{self._array.ndim}-D tensor."
-        )
-    return self.transpose(-1, -2)
-
-
-PROPERTIES: dict[str, Any] = {"T": property(_transposed), "mT": property(_matrix_transposed)}

@@ -1,4 +1,7 @@
-"""Shapes: views where NumPy can give one, copies where it cannot."""
+"""Ops that give a tensor another shape or dtype: those that derivative rules are made of.
+
+Views where NumPy can give one, copies where it cannot. How users write them: reshaping.py.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +11,11 @@ from typing import Any
 import numpy as np
 
 from microtensor import kernels
+from microtensor.layouts import check_memory_format
 from microtensor.ops import samples
-from microtensor.ops.arrays import Array, dims_of, empty, kept_shape
-from microtensor.ops.declare import declare, publish, refuse
-from microtensor.tensor import Tensor, checked_dim
-
-
-def _sizes(sizes: tuple[Any, ...]) -> tuple[int, ...]:
-    """Take sizes given one by one or as one sequence."""
-    if len(sizes) == 1 and not isinstance(sizes[0], int | np.integer):
-        if not isinstance(sizes[0], Sequence):
-            raise TypeError(f"sizes must be integers or one sequence of them, not {sizes[0]!r}")
-        sizes = tuple(sizes[0])
-    for size in sizes:
-        if not isinstance(size, int | np.integer) or isinstance(size, bool):
-            raise TypeError(f"sizes must be integers, not {type(size).__name__}")
-    return tuple(int(size) for size in sizes)
+from microtensor.ops.arrays import Array, dims_of, empty, kept_shape, with_strides
+from microtensor.ops.declare import declare
+from microtensor.tensor import checked_dim
 
 
 def _reshape_forward(x: Array, shape: tuple[int, ...]) -> Array:
@@ -60,7 +52,7 @@ permute: Any = declare(
 
 
 def _permutation(dims: Sequence[int], ndim: int) -> tuple[int, ...]:
-    chosen = tuple(checked_dim(d, ndim) for d in dims) if ndim else ()
+    chosen = tuple(checked_dim(d, ndim) for d in dims)
     if sorted(chosen) != list(range(ndim)):
         raise RuntimeError(f"permute: dims {tuple(dims)} is no order of {ndim} dimensions")
     return chosen
@@ -70,12 +62,15 @@ def _inverse(dims: Sequence[int], ndim: int) -> tuple[int, ...]:
     return tuple(int(i) for i in np.argsort(_permutation(dims, ndim)))
 
 
+def _transpose_forward(x: Array, dim0: int, dim1: int) -> Array:
+    first, second = checked_dim(dim0, x.ndim), checked_dim(dim1, x.ndim)
+    return x.swapaxes(first, second) if x.ndim else x
+
+
 transpose: Any = declare(
     "transpose",
     "input: Tensor, dim0: int, dim1: int",
-    lambda x, dim0, dim1: (
-        x.swapaxes(checked_dim(dim0, x.ndim), checked_dim(dim1, x.ndim)) if x.ndim else x
-    ),
+    _transpose_forward,
     rules={"input": lambda g, dim0, dim1: transpose(g, dim0, dim1)},
     summary="Swap two dimensions.",
     view=True,
@@ -92,13 +87,15 @@ def _expand_forward(x: Array, size: tuple[int, ...]) -> Array:
             f"expand: the number of sizes provided ({len(size)}) must be greater or equal to the "
             f"number of dimensions in the tensor ({x.ndim})"
         )
-    wanted = []
+    wanted, strides = [], []
     for i, n in enumerate(size):
-        have = x.shape[i - lead] if i >= lead else None
+        have, stride = (x.shape[i - lead], x.strides[i - lead]) if i >= lead else (None, 0)
         if n == -1:
             if have is None:
                 raise RuntimeError("expand: -1 is not allowed in a leading, new dimension")
             n = have
+        elif n < 0:
+            raise RuntimeError(f"expand: {n} is no size, in {list(size)}")
         elif have is not None and have != n and have != 1:
             raise RuntimeError(
                 f"expand: the expanded size ({n}) must match the existing size ({have}) at "
@@ -106,7 +103,8 @@ def _expand_forward(x: Array, size: tuple[int, ...]) -> Array:
                 f"{list(x.shape)}"
             )
         wanted.append(n)
-    return np.broadcast_to(x, wanted)
+        strides.append(stride if n == have else 0)
+    return with_strides(x, wanted, strides)
 
 
 expand: Any = declare(
@@ -165,10 +163,16 @@ squeeze: Any = declare(
     samples=samples.given((((1, 3, 1),), {}), (((1, 3, 1),), {"dim": 0})),
 )
 
+
+def _unsqueeze_forward(x: Array, dim: int) -> Array:
+    place = checked_dim(dim, x.ndim + 1)
+    return x.reshape((*x.shape[:place], 1, *x.shape[place:]))
+
+
 unsqueeze: Any = declare(
     "unsqueeze",
     "input: Tensor, dim: int",
-    lambda x, dim: np.expand_dims(x, checked_dim(dim, x.ndim + 1)),
+    _unsqueeze_forward,
     rules={"input": lambda g, input_shape: reshape(g, input_shape)},
     summary="Insert a dimension of length 1.",
     view=True,
@@ -178,7 +182,9 @@ unsqueeze: Any = declare(
 )
 
 
-def _copy(x: Array) -> Array:
+def _copy(x: Array, memory_format: Any = None) -> Array:
+    if memory_format is not None:
+        check_memory_format("clone", memory_format)
     out = empty(x.shape, x.dtype)
     kernels.cast(x, out)
     return out
@@ -186,7 +192,7 @@ def _copy(x: Array) -> Array:
 
 clone: Any = declare(
     "clone",
-    "input: Tensor",
+    "input: Tensor, *, memory_format: Any = None",
     _copy,
     rules={"input": lambda g: g},
     summary="Copy; the gradient passes through.",
@@ -213,162 +219,3 @@ cast: Any = declare(
     namespaces=(),
     samples=samples.given((((3,),), {"dtype": np.dtype(np.float64)})),
 )
-
-
-# ---- as users write them ------------------------------------------------------------------------
-
-
-@publish("input: Tensor, shape: Sequence[int]", name="reshape")
-def _reshape(input: Any, shape: Any) -> Tensor:
-    """Give the elements another shape; one length may be -1. A view where possible.
-
-    Args:
-        input: any tensor.
-        shape: the new lengths, whose product is the number of elements.
-
-    Raises:
-        RuntimeError: the elements do not fit the shape.
-    """
-    if not isinstance(input, Tensor):
-        refuse("reshape", "input", input)
-    return reshape(input, _sizes((shape,)))
-
-
-@publish("input: Tensor, *shape: Any", namespaces=(), method="reshape")
-def _reshape_method(input: Tensor, *shape: Any) -> Tensor:
-    """Give the elements another shape; one length may be -1. A view where possible."""
-    return reshape(input, _sizes(shape))
-
-
-@publish("input: Tensor, *shape: Any", namespaces=(), method="view")
-def _view(input: Tensor, *shape: Any) -> Tensor:
-    """Give another shape on the same memory; a dtype reinterprets nothing, it is refused.
-
-    Raises:
-        RuntimeError: the strides do not allow a view (use reshape).
-    """
-    result = reshape(input, _sizes(shape))
-    if result._base is None and result._array.size:
-        raise RuntimeError(
-            "view size is not compatible with input tensor's size and stride (at least one "
-            "dimension spans across two contiguous subspaces). Use .reshape(...) instead."
-        )
-    return result
-
-
-@publish("input: Tensor, dims: Sequence[int]", name="permute")
-def _permute(input: Any, dims: Any) -> Tensor:
-    """Reorder the dimensions.
-
-    Args:
-        input: any tensor.
-        dims: all dimensions in their new order.
-    """
-    if not isinstance(input, Tensor):
-        refuse("permute", "input", input)
-    return permute(input, _sizes((dims,)))
-
-
-@publish("input: Tensor, *dims: Any", namespaces=(), method="permute")
-def _permute_method(input: Tensor, *dims: Any) -> Tensor:
-    """Reorder the dimensions."""
-    return permute(input, _sizes(dims))
-
-
-@publish("input: Tensor, *sizes: Any", namespaces=(), method="expand")
-def _expand_method(input: Tensor, *sizes: Any) -> Tensor:
-    """Repeat dimensions of length 1 without copying; -1 keeps a length."""
-    return expand(input, _sizes(sizes))
-
-
-@publish("input: Tensor, other: Tensor", namespaces=(), method="expand_as")
-def _expand_as(input: Tensor, other: Tensor) -> Tensor:
-    """Expand to the shape of another tensor."""
-    return expand(input, other._array.shape)
-
-
-@publish("input: Tensor, size: Sequence[int]", method="broadcast_to")
-def broadcast_to(input: Any, size: Any) -> Tensor:
-    """Expand to a shape that the tensor broadcasts to.
-
-    Args:
-        input: any tensor.
-        size: the shape wanted.
-    """
-    if not isinstance(input, Tensor):
-        refuse("broadcast_to", "input", input)
-    return expand(input, _sizes((size,)))
-
-
-@publish("input: Tensor", method="t")
-def t(input: Any) -> Tensor:
-    """Transpose a matrix; vectors and 0-d tensors stay as they are."""
-    if not isinstance(input, Tensor):
-        refuse("t", "input", input)
-    if input._array.ndim > 2:
-        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
-    return transpose(input, 0, 1) if input._array.ndim == 2 else input
-
-
-@publish("input: Tensor, start_dim: int = 0, end_dim: int = -1", method="flatten")
-def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """Make one dimension of several neighbouring ones.
-
-    Args:
-        input: any tensor.
-        start_dim: the first dimension to join.
-        end_dim: the last one.
-
-    Raises:
-        RuntimeError: ``start_dim`` comes after ``end_dim``.
-    """
-    if not isinstance(input, Tensor):
-        refuse("flatten", "input", input)
-    shape = input._array.shape
-    if not shape:
-        return reshape(input, (1,))
-    start, end = checked_dim(start_dim, len(shape)), checked_dim(end_dim, len(shape))
-    if start > end:
-        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
-    joined = int(np.prod(shape[start : end + 1], dtype=np.int64))
-    return reshape(input, (*shape[:start], joined, *shape[end + 1 :]))
-
-
-@publish("input: Tensor", method="ravel")
-def ravel(input: Any) -> Tensor:
-    """Make all dimensions one."""
-    return flatten(input)
-
-
-@publish(
-    "input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]", method="movedim"
-)
-def movedim(input: Any, source: Any, destination: Any) -> Tensor:
-    """Move dimensions to new places; the others keep their order.
-
-    Args:
-        input: any tensor.
-        source: the dimensions to move.
-        destination: where to.
-    """
-    if not isinstance(input, Tensor):
-        refuse("movedim", "input", input)
-    ndim = input._array.ndim
-    places = np.moveaxis(np.empty((0,) * ndim), source, destination).ndim  # checks both
-    sources = [
-        checked_dim(s, ndim) for s in (source if isinstance(source, tuple | list) else [source])
-    ]
-    targets = [
-        checked_dim(d, ndim)
-        for d in (destination if isinstance(destination, tuple | list) else [destination])
-    ]
-    order = [d for d in range(places) if d not in sources]
-    for target, origin in sorted(zip(targets, sources, strict=True)):
-        order.insert(target, origin)
-    return permute(input, order)
-
-
-@publish("input: Tensor", namespaces=(), method="contiguous")
-def _contiguous(input: Tensor) -> Tensor:
-    """Give the tensor itself if it is contiguous, else a contiguous copy."""
-    return input if input._array.flags.c_contiguous else clone(input)

@@ -359,6 +359,7 @@ ELEMENTWISE = [
     and op.inputs[0] != "condition"
     and all(p.default is not None or p.is_input for p in parse_signature(op.signature))
     and name not in ("linear", "matmul", "linear_weight_gradient", "column_sum", "clamp")
+    and name not in ("diagonal", "tril", "triu")  # of matrices
 ]
 
 

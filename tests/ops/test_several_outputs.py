@@ -9,8 +9,9 @@ import microtensor as mt
 from microtensor.autograd import grad, gradcheck, gradgradcheck
 from microtensor.engine import count_nodes
 from microtensor.ops import registry
-from microtensor.ops.arithmetic import add, cos, mul, sin
+from microtensor.ops.arithmetic import add, mul
 from microtensor.ops.declare import declare
+from microtensor.ops.trigonometry import cos, sin
 
 Circle = namedtuple("Circle", ["x", "y", "place"])
 
