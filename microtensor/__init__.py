@@ -8,7 +8,7 @@ Example:
     tensor([2., 4., 6.])
 """
 
-from microtensor import autograd, functions, nn, ops, optim, utils
+from microtensor import autograd, functions, nn, ops, optim, return_types, utils
 from microtensor.config import show_config
 from microtensor.dtypes import bool_ as bool
 from microtensor.dtypes import (
@@ -75,6 +75,7 @@ __all__ = [
     "no_grad",
     "ops",
     "optim",
+    "return_types",
     "seed",
     "set_default_dtype",
     "set_grad_enabled",

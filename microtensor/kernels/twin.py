@@ -8,9 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from microtensor.kernels import host, twin_activations, twin_random, twin_rows, twin_steps
+from microtensor.kernels import (
+    host,
+    host_distances,
+    host_reductions,
+    host_scans,
+    host_sorting,
+    twin_activations,
+    twin_random,
+    twin_rows,
+    twin_steps,
+)
 
-MODULES = (host, twin_activations, twin_random, twin_rows, twin_steps)
+MODULES = (
+    *(host, host_distances, host_reductions, host_scans, host_sorting),
+    *(twin_activations, twin_random, twin_rows, twin_steps),
+)
 
 KERNELS: dict[str, Any] = {
     name: value

@@ -84,10 +84,19 @@ def _losses(rng: np.random.Generator) -> list[Any]:
 
 
 _INDEX = np.array([[2, 0, 1, 1]])
+_SEVERAL = np.array([[2, 0, 1, 1], [2, 1, 1, 0]])
 
 _OWN: dict[str, Any] = {
     "pick": lambda rng: [((rng.normal(size=(3, 4)), _INDEX), {"dim": 0})],
     "place": lambda rng: [((rng.normal(size=(1, 4)), _INDEX), {"dim": 0, "shape": (3, 4)})],
+    "pick_several": lambda rng: [
+        ((rng.normal(size=(3, 4)), _SEVERAL), {"dim": 0}),
+        ((np.array(1.5), np.array(0)), {"dim": 0}),
+    ],
+    "collect": lambda rng: [
+        ((rng.normal(size=(2, 4)), _SEVERAL), {"dim": 0, "shape": (3, 4)}),
+        ((np.array(1.5), np.array(0)), {"dim": 0, "shape": ()}),
+    ],
     "softmax_backward": _rows,
     "log_softmax_backward": _rows,
     "cross_entropy": _losses,
@@ -117,6 +126,14 @@ _OWN: dict[str, Any] = {
             ((np.array(1.0),), {}),
         ]
         for name in ("argmax", "argmin")
+    },
+    **{
+        name: lambda rng: [
+            ((rng.normal(size=(3, 4)),), {}),
+            ((rng.normal(size=(3, 4)),), {"dim": 0, "descending": True}),
+            ((np.array(1.0),), {}),
+        ]
+        for name in ("argsort",)
     },
     **{
         name: _pairs

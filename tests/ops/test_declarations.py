@@ -346,7 +346,7 @@ ELEMENTWISE = [
     if op.samples
     and op.inputs[0] != "condition"
     and all(p.default is not None or p.is_input for p in parse_signature(op.signature))
-    and name not in ("linear", "matmul", "linear_weight_gradient", "column_sum", "clamp")
+    and name not in ("linear", "matmul", "linear_weight_gradient", "column_sum", "clamp", "cdist")
 ]
 
 
@@ -365,6 +365,6 @@ def test_extreme_values_raise_no_warning_forward_and_backward(name, dtype):
         if op.rules:
             y.backward(mt.ones_like(y), create_graph=True)
             sum(t.grad.sum() for t in inputs).detach()
-    if name not in ("sum", "mean", "amax", "amin") and len(arrays) == 1 and name != "sign":
+    if y.shape == arrays[0].shape and len(arrays) == 1 and name != "sign":  # no reduction
         nan = np.isnan(y.detach().numpy())
         assert nan[np.isnan(arrays[0])].all(), "NaN must stay NaN"

@@ -1,0 +1,271 @@
+"""The largest and the smallest, in all or along dimensions, and where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from microtensor import kernels, return_types
+from microtensor.ops import samples
+from microtensor.ops.arithmetic import div, eq, isnan, logical_and, logical_or, mul, where
+from microtensor.ops.arrays import Array, dims_of, dropped, empty, kept_shape
+from microtensor.ops.declare import declare, publish, refuse
+from microtensor.ops.picking import pick
+from microtensor.ops.reductions import CASES, spread, sum
+from microtensor.tensor import Tensor, checked_dim, wrap
+
+_INT64, _BOOL = np.dtype(np.int64), np.dtype(bool)
+
+
+def refuse_empty(op: str, shape: tuple[int, ...], dims: Any) -> None:
+    """Raise where nothing is to be chosen from: RuntimeError in all, IndexError along dims."""
+    if 0 not in shape:
+        return
+    if dims is None:
+        raise RuntimeError(
+            f"{op}(): expected reduction dim to be specified for an empty tensor; the shape is "
+            f"{list(shape)}"
+        )
+    for d in dims:
+        if shape[d] == 0:
+            raise IndexError(
+                f"{op}(): expected reduction dim {d} to have non-zero size; the shape is "
+                f"{list(shape)}"
+            )
+
+
+def _is_all(dim: Any) -> bool:
+    return dim is None or (isinstance(dim, tuple | list) and not dim)
+
+
+def _shared(g: Any, chosen: Any, dim: Any) -> Any:
+    """Divide a gradient among the elements that a mask of ones and zeros chooses."""
+    count = sum(chosen, dim if dim is not None else (), keepdim=True)
+    # The mask is float32, exact for ones; the quotient is not, so it comes last.
+    return div(mul(spread(g, chosen.shape, dim), chosen), count)
+
+
+def _extreme(name: str, kernel: Callable[..., None], word: str) -> Any:
+    def forward(x: Array, dim: Any = None, keepdim: bool = False) -> Array:
+        dims = dims_of(dim, x.ndim, name)
+        if not x.size:
+            refuse_empty(name, x.shape, None if _is_all(dim) else dims)
+        out = empty(kept_shape(x.shape, dims), x.dtype)
+        kernel(x, dims, out)
+        return dropped(out, dims, keepdim)
+
+    def rule(g: Any, x: Any, y: Any, dim: Any) -> Any:
+        return _shared(g, where(eq(x, spread(y, x.shape, dim)), 1.0, 0.0), dim)
+
+    return declare(
+        name,
+        "input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool = False",
+        forward,
+        rules={"input": rule},
+        summary=f"Give the {word} element, of all or over dimensions; equal ones share the "
+        "gradient.",
+        integral=True,
+        method=name,
+        samples=samples.given(*CASES),
+    )
+
+
+amax = _extreme("amax", kernels.amax, "largest")
+amin = _extreme("amin", kernels.amin, "smallest")
+
+
+def one_dim(op: str, dim: Any) -> None:
+    """Refuse what is not one dimension."""
+    if not isinstance(dim, int | np.integer) or isinstance(dim, bool):
+        several = isinstance(dim, tuple | list) and op in ("max", "min", "argmax", "argmin")
+        hint = "; amax() and amin() take several" if several else ""
+        raise TypeError(f"{op}(): dim must be one integer, not {dim!r}{hint}")
+
+
+def _arg_extreme(name: str, kernel: Callable[..., None], word: str) -> Any:
+    def forward(x: Array, dim: Any = None, keepdim: bool = False) -> Array:
+        if x.dtype == _BOOL:
+            raise RuntimeError(f"{name}(): does not support bool input; convert with .int()")
+        if dim is not None:
+            one_dim(name, dim)
+        if x.size == 0 and (dim is None or x.shape[dims_of(dim, x.ndim, name)[0]] == 0):
+            raise IndexError(
+                f"{name}(): expected reduction dim to be specified for input.numel() == 0, and to "
+                f"have non-zero size; the shape is {list(x.shape)}"
+            )
+        if dim is None:
+            out = empty((1,) * x.ndim, _INT64)
+            kernel(x, None, out)
+            return dropped(out, tuple(range(x.ndim)), keepdim)
+        dims = dims_of(dim, x.ndim, name)
+        out = empty(kept_shape(x.shape, dims), _INT64)
+        if x.size:
+            kernel(x, dims[0] if dims else None, out)
+        return dropped(out, dims, keepdim)
+
+    return declare(
+        name,
+        "input: Tensor, dim: int | None = None, keepdim: bool = False",
+        forward,
+        summary=f"Give the index of the {word} element, in all or along a dimension: the first of "
+        "equals.",
+        integral=True,
+        method=name,
+    )
+
+
+argmax = _arg_extreme("argmax", kernels.argmax, "largest")
+argmin = _arg_extreme("argmin", kernels.argmin, "smallest")
+
+
+# ---- one for all --------------------------------------------------------------------------------
+
+
+def whole(name: str, kernel: Callable[[Array, Array], None], summary: str) -> Any:
+    """Declare an op that chooses one element of all; its equals, or all NaNs, share the gradient.
+
+    ``kernel(x, out)`` writes the element.
+    """
+
+    def forward(x: Array) -> Array:
+        out = empty((), x.dtype)
+        kernel(x, out)
+        return out
+
+    def rule(g: Any, x: Any, y: Any) -> Any:
+        value = spread(y, x.shape, None)
+        same = logical_or(eq(x, value), logical_and(isnan(x), isnan(value)))
+        return _shared(g, where(same, 1.0, 0.0), None)
+
+    return declare(
+        name,
+        "input: Tensor",
+        forward,
+        rules={"input": rule},
+        summary=summary,
+        integral=True,
+        namespaces=(),
+        samples=samples.given((((3, 4),), {}), (((5,),), {}), (((),), {})),
+    )
+
+
+def _whole_extreme(name: str, kernel: Any, word: str) -> Any:
+    def choose(x: Array, out: Array) -> None:
+        refuse_empty(name, x.shape, None)
+        kernel(x, tuple(range(x.ndim)), out.reshape((1,) * x.ndim))
+
+    return whole(
+        f"{name}_of_all",
+        choose,
+        f"Give the {word} of all elements; equal ones share the gradient.",
+    )
+
+
+_max_of_all = _whole_extreme("max", kernels.amax, "largest")
+_min_of_all = _whole_extreme("min", kernels.amin, "smallest")
+
+
+# ---- along a dimension, with places -------------------------------------------------------------
+
+
+def chosen_along(input: Tensor, dim: int, keepdim: bool, kernel: Any, kind: Any) -> Any:
+    """Give (values, indices) of the elements that ``kernel(x, axis, index)`` chooses."""
+    name = kind.__name__
+    one_dim(name, dim)
+    array = input._array
+    dim = checked_dim(int(dim), array.ndim)
+    refuse_empty(name, array.shape, (dim,) if array.ndim else ())
+    index = np.zeros(kept_shape(array.shape, (dim,)), _INT64)
+    if array.ndim and array.size:
+        kernel(array, dim, index)
+    places = wrap(index)
+    values = pick(input, places, dim)
+    if keepdim or not array.ndim:
+        return kind(values, places)
+    return kind(values.squeeze(dim), places.squeeze(dim))
+
+
+_EXTREME = "input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False"
+
+
+@publish(f"{_EXTREME}, *, other: Tensor | None = None", method="max")
+def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+    """Give the largest element, the largest along a dimension, or the larger of two tensors.
+
+    Args:
+        input: any tensor; NaN is greater than all.
+        dim: None for all elements, where equals share the gradient; a dimension, for (values,
+            indices) along it, where the first of equals is chosen; or a second tensor, as
+            :func:`maximum`.
+        keepdim: keep the reduced dimension with length 1.
+        other: a second tensor, by name.
+
+    Returns:
+        A 0-d tensor, or a named tuple (values, indices).
+
+    Raises:
+        RuntimeError: nothing to choose from, in all.
+        IndexError: nothing to choose from along the dimension.
+    """
+    if not isinstance(input, Tensor):
+        refuse("max", "input", input)
+    if other is not None or isinstance(dim, Tensor):
+        return input.maximum(dim if other is None else other)
+    if dim is None:
+        return _max_of_all(input)
+    return chosen_along(input, dim, keepdim, kernels.argmax, return_types.max)
+
+
+@publish(f"{_EXTREME}, *, other: Tensor | None = None", method="min")
+def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+    """Give the smallest element, the smallest along a dimension, or the smaller of two tensors.
+
+    Args:
+        input: any tensor; NaN is smaller than all.
+        dim: None for all elements, where equals share the gradient; a dimension, for (values,
+            indices) along it, where the first of equals is chosen; or a second tensor, as
+            :func:`minimum`.
+        keepdim: keep the reduced dimension with length 1.
+        other: a second tensor, by name.
+
+    Returns:
+        A 0-d tensor, or a named tuple (values, indices).
+
+    Raises:
+        RuntimeError: nothing to choose from, in all.
+        IndexError: nothing to choose from along the dimension.
+    """
+    if not isinstance(input, Tensor):
+        refuse("min", "input", input)
+    if other is not None or isinstance(dim, Tensor):
+        return input.minimum(dim if other is None else other)
+    if dim is None:
+        return _min_of_all(input)
+    return chosen_along(input, dim, keepdim, kernels.argmin, return_types.min)
+
+
+@publish("input: Tensor, *, dim: int | None = None, keepdim: bool = False", method="aminmax")
+def aminmax(input: Any, *, dim: Any = None, keepdim: bool = False) -> Any:
+    """Give the smallest and the largest element, of all or along a dimension.
+
+    Equals share the gradient.
+
+    Args:
+        input: any tensor.
+        dim: the dimension to reduce; all if None.
+        keepdim: keep the reduced dimensions with length 1.
+
+    Returns:
+        A named tuple (min, max).
+
+    Raises:
+        RuntimeError: nothing to choose from, in all.
+        IndexError: nothing to choose from along the dimension.
+    """
+    if not isinstance(input, Tensor):
+        refuse("aminmax", "input", input)
+    if dim is not None:
+        one_dim("aminmax", dim)
+    return return_types.aminmax(amin(input, dim, keepdim), amax(input, dim, keepdim))
