@@ -46,20 +46,21 @@ def _sum_dtype(x: Array, axis: Axes, dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Give the dtype in which elements to be given in ``dtype`` are added up."""
     if dtype == _F16:
         return _F32
-    if dtype != _F32 or _count(x, axis) <= _MANY:
+    if x.size <= _MANY or dtype != _F32 or _count(x, axis) <= _MANY:
         return dtype
     trailing = axis == tuple(range(x.ndim - len(axis), x.ndim))
     return dtype if trailing and x.flags.c_contiguous and x.dtype == _F32 else _F64
 
 
-@_quiet
 def sum(x: Array, axis: Axes, out: Array) -> None:
     """Out = the sum over the axes."""
-    dtype = _sum_dtype(x, axis, out.dtype)
-    if dtype == out.dtype:
-        np.add.reduce(x, axis=axis, dtype=dtype, keepdims=True, out=out)
-    else:
-        np.copyto(out, np.add.reduce(x, axis=axis, dtype=dtype, keepdims=True), casting="unsafe")
+    given = out.dtype
+    dtype = _sum_dtype(x, axis, given)
+    with np.errstate(all="ignore"):
+        if dtype is given:
+            np.add.reduce(x, axis, dtype, out, True)
+        else:
+            np.copyto(out, np.add.reduce(x, axis, dtype, None, True), casting="unsafe")
 
 
 @_quiet
@@ -70,11 +71,18 @@ def nansum(x: Array, axis: Axes, out: Array) -> None:
     np.copyto(out, result, casting="unsafe")
 
 
-@_quiet
 def mean(x: Array, axis: Axes, out: Array) -> None:
     """Write the mean over the axes; NaN where nothing is averaged."""
-    result = np.add.reduce(x, axis=axis, dtype=_sum_dtype(x, axis, out.dtype), keepdims=True)
-    np.copyto(out, result / result.dtype.type(_count(x, axis)), casting="unsafe")
+    given = out.dtype
+    dtype = _sum_dtype(x, axis, given)
+    count = dtype.type(_count(x, axis))
+    with np.errstate(all="ignore"):
+        if dtype is given:
+            np.add.reduce(x, axis, dtype, out, True)
+            np.true_divide(out, count, out)
+        else:
+            total = np.add.reduce(x, axis, dtype, None, True)
+            np.copyto(out, total / count, casting="unsafe")
 
 
 @_quiet

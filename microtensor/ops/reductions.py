@@ -62,10 +62,13 @@ def converted(x: Array, dtype: np.dtype[Any]) -> Array:
 
 
 def _sum_forward(x: Array, dim: Any, keepdim: bool, dtype: Any) -> Array:
-    out_dtype = total_dtype(x, dtype)
+    out_dtype = x.dtype
+    if dtype is not None or out_dtype.kind != "f":
+        out_dtype = total_dtype(x, dtype)
+        x = converted(x, out_dtype)
     dims = dims_of(dim, x.ndim, "sum")
     out = empty(kept_shape(x.shape, dims), out_dtype)
-    kernels.sum(converted(x, out_dtype), dims, out)
+    kernels.sum(x, dims, out)
     return dropped(out, dims, keepdim)
 
 
