@@ -58,9 +58,9 @@ def sum(x: Array, axis: Axes, out: Array) -> None:
     dtype = _sum_dtype(x, axis, given)
     with np.errstate(all="ignore"):
         if dtype is given:
-            np.add.reduce(x, axis, dtype, out, True)
+            np.add.reduce(x, axis, dtype, out, keepdims=True)
         else:
-            np.copyto(out, np.add.reduce(x, axis, dtype, None, True), casting="unsafe")
+            np.copyto(out, np.add.reduce(x, axis, dtype, keepdims=True), casting="unsafe")
 
 
 @_quiet
@@ -78,10 +78,10 @@ def mean(x: Array, axis: Axes, out: Array) -> None:
     count = dtype.type(_count(x, axis))
     with np.errstate(all="ignore"):
         if dtype is given:
-            np.add.reduce(x, axis, dtype, out, True)
+            np.add.reduce(x, axis, dtype, out, keepdims=True)
             np.true_divide(out, count, out)
         else:
-            total = np.add.reduce(x, axis, dtype, None, True)
+            total = np.add.reduce(x, axis, dtype, keepdims=True)
             np.copyto(out, total / count, casting="unsafe")
 
 

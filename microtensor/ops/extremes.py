@@ -12,28 +12,11 @@ from microtensor.ops import samples
 from microtensor.ops.arithmetic import div, eq, isnan, logical_and, logical_or, mul, where
 from microtensor.ops.arrays import Array, dims_of, dropped, empty, kept_shape
 from microtensor.ops.declare import declare, publish, refuse
-from microtensor.ops.picking import pick
+from microtensor.ops.picking import choice, one_dim, refuse_empty
 from microtensor.ops.reductions import CASES, spread, sum
-from microtensor.tensor import Tensor, checked_dim, wrap
+from microtensor.tensor import Tensor
 
 _INT64, _BOOL = np.dtype(np.int64), np.dtype(bool)
-
-
-def refuse_empty(op: str, shape: tuple[int, ...], dims: Any) -> None:
-    """Raise where nothing is to be chosen from: RuntimeError in all, IndexError along dims."""
-    if 0 not in shape:
-        return
-    if dims is None:
-        raise RuntimeError(
-            f"{op}(): expected reduction dim to be specified for an empty tensor; the shape is "
-            f"{list(shape)}"
-        )
-    for d in dims:
-        if shape[d] == 0:
-            raise IndexError(
-                f"{op}(): expected reduction dim {d} to have non-zero size; the shape is "
-                f"{list(shape)}"
-            )
 
 
 def _is_all(dim: Any) -> bool:
@@ -74,14 +57,6 @@ def _extreme(name: str, kernel: Callable[..., None], word: str) -> Any:
 
 amax = _extreme("amax", kernels.amax, "largest")
 amin = _extreme("amin", kernels.amin, "smallest")
-
-
-def one_dim(op: str, dim: Any) -> None:
-    """Refuse what is not one dimension."""
-    if not isinstance(dim, int | np.integer) or isinstance(dim, bool):
-        several = isinstance(dim, tuple | list) and op in ("max", "min", "argmax", "argmin")
-        hint = "; amax() and amin() take several" if several else ""
-        raise TypeError(f"{op}(): dim must be one integer, not {dim!r}{hint}")
 
 
 def _arg_extreme(name: str, kernel: Callable[..., None], word: str) -> Any:
@@ -169,23 +144,8 @@ _min_of_all = _whole_extreme("min", kernels.amin, "smallest")
 
 # ---- along a dimension, with places -------------------------------------------------------------
 
-
-def chosen_along(input: Tensor, dim: int, keepdim: bool, kernel: Any, kind: Any) -> Any:
-    """Give (values, indices) of the elements that ``kernel(x, axis, index)`` chooses."""
-    name = kind.__name__
-    one_dim(name, dim)
-    array = input._array
-    dim = checked_dim(int(dim), array.ndim)
-    refuse_empty(name, array.shape, (dim,) if array.ndim else ())
-    index = np.zeros(kept_shape(array.shape, (dim,)), _INT64)
-    if array.ndim and array.size:
-        kernel(array, dim, index)
-    places = wrap(index)
-    values = pick(input, places, dim)
-    if keepdim or not array.ndim:
-        return kind(values, places)
-    return kind(values.squeeze(dim), places.squeeze(dim))
-
+_max = choice("max", kernels.argmax, "Give the largest along a dimension, the first of equals.")
+_min = choice("min", kernels.argmin, "Give the smallest along a dimension, the first of equals.")
 
 _EXTREME = "input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False"
 
@@ -215,7 +175,7 @@ def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
         return input.maximum(dim if other is None else other)
     if dim is None:
         return _max_of_all(input)
-    return chosen_along(input, dim, keepdim, kernels.argmax, return_types.max)
+    return _max(input, dim, keepdim)
 
 
 @publish(f"{_EXTREME}, *, other: Tensor | None = None", method="min")
@@ -243,7 +203,7 @@ def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
         return input.minimum(dim if other is None else other)
     if dim is None:
         return _min_of_all(input)
-    return chosen_along(input, dim, keepdim, kernels.argmin, return_types.min)
+    return _min(input, dim, keepdim)
 
 
 @publish("input: Tensor, *, dim: int | None = None, keepdim: bool = False", method="aminmax")

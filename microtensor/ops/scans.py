@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from microtensor import dtypes, kernels, return_types
+from microtensor import dtypes, kernels
 from microtensor.ops import samples
 from microtensor.ops.arithmetic import eq, exp, isinf, logical_and, logical_xor, mul, sub, where
 from microtensor.ops.arrays import Array, empty
 from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.indexing import index_view
 from microtensor.ops.joining import cat
-from microtensor.ops.picking import pick_several
+from microtensor.ops.picking import arrangement, one_dim
 from microtensor.ops.shape import cast
-from microtensor.tensor import Tensor, checked_dim, wrap
+from microtensor.tensor import Tensor, checked_dim
 
 _INT64, _BOOL = np.dtype(np.int64), np.dtype(bool)
 
@@ -139,8 +139,7 @@ def _as_total(input: Any, name: str, dtype: Any) -> Tensor:
 
 
 def _checked_along(input: Tensor, dim: Any, name: str) -> int:
-    if not isinstance(dim, int | np.integer) or isinstance(dim, bool):
-        raise TypeError(f"{name}(): dim must be one integer, not {dim!r}")
+    one_dim(name, dim)
     return checked_dim(int(dim), input._array.ndim)
 
 
@@ -224,17 +223,32 @@ logcumsumexp: Any = declare(
 # ---- extremes -----------------------------------------------------------------------------------
 
 
-def _cumulative_extreme(input: Any, dim: int, kernel: Any, kind: Any) -> Any:
-    name = kind.__name__
-    if not isinstance(input, Tensor):
-        refuse(name, "input", input)
-    dim = _checked_along(input, dim, name)
-    array = input._array
-    index = np.zeros(array.shape, _INT64)
-    if array.ndim:
-        kernel(array, dim, index)
-    places = wrap(index)
-    return kind(pick_several(input, places, dim), places)
+def _running_places(name: str, kernel: Any) -> Any:
+    def places(x: Array, dim: int) -> Array:
+        one_dim(name, dim)
+        index = np.zeros(x.shape, _INT64)
+        along = checked_dim(int(dim), x.ndim)
+        if x.ndim:
+            kernel(x, along, index)
+        return index
+
+    return places
+
+
+_cummax = arrangement(
+    "cummax",
+    "dim: int",
+    _running_places("cummax", kernels.cummax_index),
+    "Give the largest so far along a dimension, and where it is.",
+    once=False,
+)
+_cummin = arrangement(
+    "cummin",
+    "dim: int",
+    _running_places("cummin", kernels.cummin_index),
+    "Give the smallest so far along a dimension, and where it is.",
+    once=False,
+)
 
 
 @publish("input: Tensor, dim: int", method="cummax")
@@ -248,7 +262,7 @@ def cummax(input: Any, dim: int) -> Any:
     Returns:
         A named tuple (values, indices).
     """
-    return _cumulative_extreme(input, dim, kernels.cummax_index, return_types.cummax)
+    return _cummax.op.public(input, dim)
 
 
 @publish("input: Tensor, dim: int", method="cummin")
@@ -262,7 +276,7 @@ def cummin(input: Any, dim: int) -> Any:
     Returns:
         A named tuple (values, indices).
     """
-    return _cumulative_extreme(input, dim, kernels.cummin_index, return_types.cummin)
+    return _cummin.op.public(input, dim)
 
 
 # ---- differences --------------------------------------------------------------------------------

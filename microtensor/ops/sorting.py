@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from microtensor import kernels, return_types
+from microtensor import kernels
 from microtensor.ops.arrays import Array
 from microtensor.ops.declare import declare, publish, refuse
-from microtensor.ops.extremes import chosen_along, one_dim, refuse_empty, whole
-from microtensor.ops.picking import pick
-from microtensor.tensor import Tensor, checked_dim, wrap
+from microtensor.ops.extremes import whole
+from microtensor.ops.picking import arrangement, choice, one_dim
+from microtensor.tensor import Tensor, checked_dim
 
 _INT64, _BOOL = np.dtype(np.int64), np.dtype(bool)
 
@@ -36,6 +36,14 @@ argsort: Any = declare(
     method="argsort",
 )
 
+_sort = arrangement(
+    "sort",
+    "dim: int, descending: bool",
+    _argsort_forward,
+    "Sort along a dimension; NaN is greater than all.",
+    descending=True,
+)
+
 _SORT = "input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False"
 
 
@@ -57,10 +65,7 @@ def sort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool = 
         >>> mt.tensor([3, 1, 2]).sort().values
         tensor([1, 2, 3])
     """
-    if not isinstance(input, Tensor):
-        refuse("sort", "input", input)
-    index = wrap(_argsort_forward(input._array, dim, descending))
-    return return_types.sort(pick(input, index, checked_dim(dim, input._array.ndim)), index)
+    return _sort.op.public(input, dim, descending)
 
 
 @publish("input: Tensor", method="msort")
@@ -72,6 +77,30 @@ def msort(input: Any) -> Tensor:
     """
     result: Tensor = sort(input, 0).values
     return result
+
+
+def _topk_places(x: Array, k: int, dim: int, largest: bool) -> Array:
+    one_dim("topk", dim)
+    dim = checked_dim(int(dim), x.ndim)
+    length = x.shape[dim] if x.ndim else 1
+    if not 0 <= k <= length:
+        raise RuntimeError(f"topk(): selected index k out of range: {k} of {length} elements")
+    if not x.ndim:
+        return np.zeros((), _INT64)
+    index = np.zeros((*x.shape[:dim], k, *x.shape[dim + 1 :]), _INT64)
+    if index.size:
+        kernels.topk(x, int(k), dim, bool(largest), index)
+    return index
+
+
+_topk = arrangement(
+    "topk",
+    "k: int, dim: int, largest: bool",
+    _topk_places,
+    "Give the k largest (or smallest) elements along a dimension, best first.",
+    k=2,
+    largest=True,
+)
 
 
 @publish(
@@ -96,20 +125,18 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     Raises:
         RuntimeError: k is out of range.
     """
-    if not isinstance(input, Tensor):
-        refuse("topk", "input", input)
-    one_dim("topk", dim)
-    array = input._array
-    dim = checked_dim(int(dim), array.ndim)
-    length = array.shape[dim] if array.ndim else 1
-    if not 0 <= k <= length:
-        raise RuntimeError(f"topk(): selected index k out of range: {k} of {length} elements")
-    if not array.ndim:
-        return return_types.topk(input.clone(), wrap(np.zeros((), _INT64)))
-    index = np.zeros((*array.shape[:dim], k, *array.shape[dim + 1 :]), _INT64)
-    if index.size:
-        kernels.topk(array, int(k), dim, bool(largest), index)
-    return return_types.topk(pick(input, wrap(index), dim), wrap(index))
+    return _topk.op.public(input, k, dim, largest)
+
+
+def _kth(x: Array, k: int, axis: int, out: Array) -> None:
+    if not 1 <= k <= x.shape[axis]:
+        raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {axis}: {k}")
+    kernels.kth_index(x, int(k), axis, out)
+
+
+_kthvalue = choice(
+    "kthvalue", _kth, "Give the k-th smallest element along a dimension.", "k: int, "
+)
 
 
 @publish("input: Tensor, k: int, dim: int = -1, keepdim: bool = False", method="kthvalue")
@@ -129,19 +156,7 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
         RuntimeError: k is out of range.
         IndexError: the dimension is empty.
     """
-    if not isinstance(input, Tensor):
-        refuse("kthvalue", "input", input)
-    one_dim("kthvalue", dim)
-    array = input._array
-    along = checked_dim(int(dim), array.ndim)
-    refuse_empty("kthvalue", array.shape, (along,) if array.ndim else ())
-    if not 1 <= k <= (array.shape[along] if array.ndim else 1):
-        raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {dim}: {k}")
-
-    def kernel(x: Array, axis: int, out: Array) -> None:
-        kernels.kth_index(x, int(k), axis, out)
-
-    return chosen_along(input, dim, keepdim, kernel, return_types.kthvalue)
+    return _kthvalue.op.public(input, k, dim, keepdim)
 
 
 # ---- medians ------------------------------------------------------------------------------------
@@ -165,6 +180,12 @@ def _along(ignore_nan: bool) -> Any:
     return lambda x, axis, out: kernels.median_index(x, axis, ignore_nan, out)
 
 
+_median_along = choice("median", _along(False), "Give the lower median along a dimension.")
+_nanmedian_along = choice(
+    "nanmedian", _along(True), "Give the lower median of what is not NaN along a dimension."
+)
+_mode = choice("mode", kernels.mode_index, "Give the most frequent element along a dimension.")
+
 _median_of_all = whole(
     "median_of_all",
     _median_of(False),
@@ -177,14 +198,12 @@ _nanmedian_of_all = whole(
 )
 
 
-def _median(input: Any, dim: Any, keepdim: bool, of_all: Any, kernel: Any, kind: Any) -> Any:
+def _median(name: str, input: Any, dim: Any, keepdim: bool, of_all: Any, along: Any) -> Any:
     if not isinstance(input, Tensor):
-        refuse(kind.__name__, "input", input)
+        refuse(name, "input", input)
     if input._array.dtype == _BOOL:
-        raise RuntimeError(f"{kind.__name__}: not defined for bool tensors; convert with .int()")
-    if dim is None:
-        return of_all(input)
-    return chosen_along(input, dim, keepdim, kernel, kind)
+        raise RuntimeError(f"{name}: not defined for bool tensors; convert with .int()")
+    return of_all(input) if dim is None else along(input, dim, keepdim)
 
 
 _MEDIAN = "input: Tensor, dim: int | None = None, keepdim: bool = False"
@@ -213,7 +232,7 @@ def median(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
         >>> mt.tensor([4.0, 1.0, 3.0, 2.0]).median()
         tensor(2.)
     """
-    return _median(input, dim, keepdim, _median_of_all, _along(False), return_types.median)
+    return _median("median", input, dim, keepdim, _median_of_all, _median_along)
 
 
 @publish(_MEDIAN, method="nanmedian")
@@ -234,7 +253,7 @@ def nanmedian(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     Raises:
         IndexError: the dimension is empty.
     """
-    return _median(input, dim, keepdim, _nanmedian_of_all, _along(True), return_types.nanmedian)
+    return _median("nanmedian", input, dim, keepdim, _nanmedian_of_all, _nanmedian_along)
 
 
 @publish("input: Tensor, dim: int = -1, keepdim: bool = False", method="mode")
@@ -257,6 +276,4 @@ def mode(input: Any, dim: int = -1, keepdim: bool = False) -> Any:
         >>> mt.tensor([3, 1, 3, 1, 5]).mode().values
         tensor(1)
     """
-    if not isinstance(input, Tensor):
-        refuse("mode", "input", input)
-    return chosen_along(input, dim, keepdim, kernels.mode_index, return_types.mode)
+    return _mode.op.public(input, dim, keepdim)

@@ -36,6 +36,12 @@ class Case:
         """Call the public function for the case's output."""
         return self.chosen(self.call_whole(*inputs))
 
+    def has_gradient(self) -> bool:
+        """Say whether the output is no integer one, such as the indices beside values."""
+        if self.output is None:
+            return True
+        return bool(self.call(*self.tensors(False)).is_floating_point())
+
     def chosen(self, result: Any) -> Any:
         """Give the case's output among all."""
         return result if self.output is None else result[self.output]
