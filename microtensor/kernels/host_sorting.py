@@ -37,21 +37,34 @@ def topk(x: Array, k: int, axis: int, largest: bool, out: Array) -> None:
 
 def kth_index(x: Array, k: int, axis: int, out: Array) -> None:
     """Out = the index of the k-th smallest along the axis (k from 1), kept as length 1."""
-    order = np.argsort(x, axis=axis, kind="stable")
-    out[...] = np.take(order, [k - 1], axis)
+    out[...] = np.take(np.argpartition(x, k - 1, axis=axis), [k - 1], axis)
+
+
+def median(x: Array, ignore_nan: bool, out: Array) -> None:
+    """Out = the lower median of all of x; NaN if there is one, unless they are ignored."""
+    line = x.reshape(-1)
+    if x.dtype.kind == "f":
+        missing = np.isnan(line)
+        if missing.any():
+            line = line[~missing] if ignore_nan else line[:0]
+    if line.size:
+        place = (line.size - 1) // 2
+        out[...] = np.partition(line, place)[place]
+    else:  # of nothing, as PyTorch: NaN, or the least integer
+        out[...] = np.nan if x.dtype.kind == "f" else np.iinfo(x.dtype).min
 
 
 def median_index(x: Array, axis: int, ignore_nan: bool, out: Array) -> None:
     """Out = the index of the lower median along the axis, kept as length 1.
 
-    NaN is the median of what has one, unless they are ignored.
+    The first NaN is the median of what has one, unless they are ignored.
     """
-    order = np.argsort(x, axis=axis, kind="stable")
     n = x.shape[axis]
-    if x.dtype.kind != "f":
-        out[...] = np.take(order, [(n - 1) // 2], axis)
+    missing = np.isnan(x).sum(axis=axis, keepdims=True) if x.dtype.kind == "f" else np.zeros(1)
+    if not missing.any():
+        kth_index(x, (n - 1) // 2 + 1, axis, out)
         return
-    missing = np.isnan(x).sum(axis=axis, keepdims=True)
+    order = np.argsort(x, axis=axis, kind="stable")
     if ignore_nan:
         place = np.maximum(n - missing - 1, 0) // 2
     else:

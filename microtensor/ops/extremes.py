@@ -95,6 +95,12 @@ argmax = _arg_extreme("argmax", kernels.argmax, "largest")
 argmin = _arg_extreme("argmin", kernels.argmin, "smallest")
 
 
+def refuse_keepdim(op: str, keepdim: bool) -> None:
+    """Refuse to keep dimensions where there is no dim, which PyTorch has no form for."""
+    if keepdim:
+        raise TypeError(f"{op}(): keepdim needs a dim; of all elements there is a 0-d result")
+
+
 # ---- one for all --------------------------------------------------------------------------------
 
 
@@ -174,6 +180,7 @@ def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
     if other is not None or isinstance(dim, Tensor):
         return input.maximum(dim if other is None else other)
     if dim is None:
+        refuse_keepdim("max", keepdim)
         return _max_of_all(input)
     return _max(input, dim, keepdim)
 
@@ -202,6 +209,7 @@ def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
     if other is not None or isinstance(dim, Tensor):
         return input.minimum(dim if other is None else other)
     if dim is None:
+        refuse_keepdim("min", keepdim)
         return _min_of_all(input)
     return _min(input, dim, keepdim)
 

@@ -1,4 +1,4 @@
-"""Orders: sorted tensors, the k largest, medians, modes and quantiles."""
+"""Orders: sorted tensors, the k largest, the k-th smallest, medians and modes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from microtensor import kernels
 from microtensor.ops.arrays import Array
 from microtensor.ops.declare import declare, publish, refuse
-from microtensor.ops.extremes import whole
+from microtensor.ops.extremes import refuse_keepdim, whole
 from microtensor.ops.picking import arrangement, choice, one_dim
 from microtensor.tensor import Tensor, checked_dim
 
@@ -163,17 +163,7 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
 
 
 def _median_of(ignore_nan: bool) -> Any:
-    def choose(x: Array, out: Array) -> None:
-        if not x.size:
-            # As PyTorch: NaN, or the least integer.
-            out[...] = np.nan if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-            return
-        line = x.reshape(-1)
-        place = np.empty(1, _INT64)
-        kernels.median_index(line, 0, ignore_nan, place)
-        out[...] = line[place[0]]
-
-    return choose
+    return lambda x, out: kernels.median(x, ignore_nan, out)
 
 
 def _along(ignore_nan: bool) -> Any:
@@ -203,7 +193,10 @@ def _median(name: str, input: Any, dim: Any, keepdim: bool, of_all: Any, along: 
         refuse(name, "input", input)
     if input._array.dtype == _BOOL:
         raise RuntimeError(f"{name}: not defined for bool tensors; convert with .int()")
-    return of_all(input) if dim is None else along(input, dim, keepdim)
+    if dim is not None:
+        return along(input, dim, keepdim)
+    refuse_keepdim(name, keepdim)
+    return of_all(input)
 
 
 _MEDIAN = "input: Tensor, dim: int | None = None, keepdim: bool = False"
