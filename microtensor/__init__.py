@@ -10,7 +10,7 @@ Example:
 
 from math import e, inf, nan, pi
 
-from microtensor import autograd, functions, nn, ops, optim, random, utils
+from microtensor import autograd, functions, nn, ops, optim, random, return_types, utils
 from microtensor.config import show_config
 from microtensor.dtypes import bool_ as bool
 from microtensor.dtypes import (
@@ -99,6 +99,7 @@ __all__ = [
     "pi",
     "preserve_format",
     "random",
+    "return_types",
     "seed",
     "set_default_dtype",
     "set_grad_enabled",

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from microtensor.kernels import (
     host,
+    host_distances,
     host_pointwise,
+    host_reductions,
+    host_scans,
     host_shapes,
+    host_sorting,
     host_special,
     twin_activations,
     twin_random,
@@ -21,8 +25,12 @@ from microtensor.kernels import (
 
 MODULES = (
     host,
+    host_distances,
     host_pointwise,
+    host_reductions,
+    host_scans,
     host_shapes,
+    host_sorting,
     host_special,
     twin_activations,
     twin_random,

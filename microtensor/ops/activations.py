@@ -10,10 +10,10 @@ from microtensor import dtypes, kernels
 from microtensor.ops import samples
 from microtensor.ops.arithmetic import add, div, mul, neg, square, sub
 from microtensor.ops.arrays import Array, empty
+from microtensor.ops.bounds import clamp
 from microtensor.ops.choosing import where
 from microtensor.ops.comparison import gt, le
 from microtensor.ops.declare import declare, parse_signature, publish
-from microtensor.ops.extremes import clamp
 from microtensor.ops.powers import exp
 from microtensor.ops.promotion import to_float
 from microtensor.ops.reductions import sum

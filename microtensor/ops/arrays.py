@@ -74,6 +74,8 @@ def dims_of(dim: Any, ndim: int, op: str) -> tuple[int, ...]:
     if dim is None or (isinstance(dim, tuple | list) and not dim):
         return tuple(range(ndim))
     if not isinstance(dim, tuple | list):
+        if dim is True or dim is False:
+            raise TypeError(f"{op}(): dim must be an int, a tuple of ints or None, not {dim}")
         only = checked_dim(index(dim), ndim)
         return (only,) if ndim else ()
     chosen = [checked_dim(index(d), ndim) for d in dim]

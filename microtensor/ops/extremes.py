@@ -1,215 +1,241 @@
-"""The larger and the smaller of two, and holding elements between bounds."""
+"""The largest and the smallest, in all or along dimensions, and where they are."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from microtensor import kernels
+from microtensor import kernels, return_types
 from microtensor.ops import samples
-from microtensor.ops.arithmetic import mul
-from microtensor.ops.arrays import Array, broadcast_shape, empty, in_common_dtype
+from microtensor.ops.arithmetic import div, mul
+from microtensor.ops.arrays import Array, dims_of, dropped, empty, kept_shape
 from microtensor.ops.choosing import where
-from microtensor.ops.comparison import eq, ge, gt, isnan, le, logical_and, logical_or, lt
+from microtensor.ops.comparison import eq, isnan, logical_and, logical_or
 from microtensor.ops.declare import declare, publish, refuse
-from microtensor.ops.pointwise import TWO, Kernel, binary
-from microtensor.ops.promotion import number_array, to_float
+from microtensor.ops.picking import choice, one_dim, refuse_empty
+from microtensor.ops.reductions import CASES, spread, sum
 from microtensor.tensor import Tensor
 
+_INT64, _BOOL = np.dtype(np.int64), np.dtype(bool)
 
-def _extremum(name: str, kernel: Kernel, rules: dict[str, Any], summary: str) -> Any:
+
+def _is_all(dim: Any) -> bool:
+    return dim is None or (isinstance(dim, tuple | list) and not dim)
+
+
+def _shared(g: Any, chosen: Any, dim: Any) -> Any:
+    """Divide a gradient among the elements that a mask of ones and zeros chooses."""
+    count = sum(chosen, dim if dim is not None else (), keepdim=True)
+    # The mask is float32, exact for ones; the quotient is not, so it comes last.
+    return div(mul(spread(g, chosen.shape, dim), chosen), count)
+
+
+def _extreme(name: str, kernel: Callable[..., None], word: str) -> Any:
+    def forward(x: Array, dim: Any = None, keepdim: bool = False) -> Array:
+        dims = dims_of(dim, x.ndim, name)
+        if not x.size:
+            refuse_empty(name, x.shape, None if _is_all(dim) else dims)
+        out = empty(kept_shape(x.shape, dims), x.dtype)
+        kernel(x, dims, out)
+        return dropped(out, dims, keepdim)
+
+    def rule(g: Any, x: Any, y: Any, dim: Any) -> Any:
+        return _shared(g, where(eq(x, spread(y, x.shape, dim)), 1.0, 0.0), dim)
+
     return declare(
         name,
-        TWO,
-        binary(name, kernel),
-        rules=rules,
-        summary=summary,
+        "input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool = False",
+        forward,
+        rules={"input": rule},
+        summary=f"Give the {word} element, of all or over dimensions; equal ones share the "
+        "gradient.",
         integral=True,
         method=name,
-        samples=samples.pairs(),
+        samples=samples.given(*CASES),
     )
 
 
-def _shared(loses: Any) -> dict[str, Any]:
-    """Rules by which equal elements share the gradient, and what loses gets none."""
-
-    def share(g: Any, mine: Any, others: Any) -> Any:
-        # Beside NaN nothing loses, and the gradient goes to both, as PyTorch has it.
-        return where(loses(mine, others), 0, where(eq(mine, others), mul(g, 0.5), g))
-
-    return {
-        "input": lambda g, input, other: share(g, input, other),
-        "other": lambda g, input, other: share(g, other, input),
-    }
+amax = _extreme("amax", kernels.amax, "largest")
+amin = _extreme("amin", kernels.amin, "smallest")
 
 
-def _first_wins(wins: Any) -> dict[str, Any]:
-    """Rules by which the first of equal elements gets the gradient, and NaN none."""
+def _arg_extreme(name: str, kernel: Callable[..., None], word: str) -> Any:
+    def forward(x: Array, dim: Any = None, keepdim: bool = False) -> Array:
+        if x.dtype == _BOOL:
+            raise RuntimeError(f"{name}(): does not support bool input; convert with .int()")
+        if dim is not None:
+            one_dim(name, dim)
+        if x.size == 0 and (dim is None or x.shape[dims_of(dim, x.ndim, name)[0]] == 0):
+            raise IndexError(
+                f"{name}(): expected reduction dim to be specified for input.numel() == 0, and to "
+                f"have non-zero size; the shape is {list(x.shape)}"
+            )
+        if dim is None:
+            out = empty((1,) * x.ndim, _INT64)
+            kernel(x, None, out)
+            return dropped(out, tuple(range(x.ndim)), keepdim)
+        dims = dims_of(dim, x.ndim, name)
+        out = empty(kept_shape(x.shape, dims), _INT64)
+        if x.size:
+            kernel(x, dims[0] if dims else None, out)
+        return dropped(out, dims, keepdim)
 
-    def first(input: Any, other: Any) -> Any:
-        return logical_or(wins(input, other), isnan(other))
-
-    return {
-        "input": lambda g, input, other: where(first(input, other), g, 0),
-        "other": lambda g, input, other: where(first(input, other), 0, g),
-    }
-
-
-maximum = _extremum(
-    "maximum",
-    kernels.maximum,
-    _shared(lambda mine, others: lt(mine, others)),
-    "Give the larger of two, element by element; NaN if either is. Equal elements share the "
-    "gradient.",
-)
-minimum = _extremum(
-    "minimum",
-    kernels.minimum,
-    _shared(lambda mine, others: gt(mine, others)),
-    "Give the smaller of two, element by element; NaN if either is. Equal elements share the "
-    "gradient.",
-)
-fmax = _extremum(
-    "fmax",
-    kernels.fmax,
-    _first_wins(lambda a, b: ge(a, b)),
-    "Give the larger of two, element by element; beside NaN the number. The gradient of equal "
-    "elements goes to the first.",
-)
-fmin = _extremum(
-    "fmin",
-    kernels.fmin,
-    _first_wins(lambda a, b: le(a, b)),
-    "Give the smaller of two, element by element; beside NaN the number. The gradient of equal "
-    "elements goes to the first.",
-)
+    return declare(
+        name,
+        "input: Tensor, dim: int | None = None, keepdim: bool = False",
+        forward,
+        summary=f"Give the index of the {word} element, in all or along a dimension: the first of "
+        "equals.",
+        integral=True,
+        method=name,
+    )
 
 
-# ---- bounds -------------------------------------------------------------------------------------
+argmax = _arg_extreme("argmax", kernels.argmax, "largest")
+argmin = _arg_extreme("argmin", kernels.argmin, "smallest")
 
 
-def _no_bounds() -> RuntimeError:
-    return RuntimeError("clamp: at least one of 'min' and 'max' must not be None")
+def refuse_keepdim(op: str, keepdim: bool) -> None:
+    """Refuse to keep dimensions where there is no dim, which PyTorch has no form for."""
+    if keepdim:
+        raise TypeError(f"{op}(): keepdim needs a dim; of all elements there is a 0-d result")
 
 
-def _clamp_forward(x: Array, min: Any = None, max: Any = None) -> Array:
-    if min is None and max is None:
-        raise _no_bounds()
-    bounds = [number_array(v, x.dtype) for v in (min, max) if v is not None]
-    for bound in bounds:
-        if bound.dtype.kind == "f" and x.dtype.kind != "f":
-            x = to_float(x)
-        elif bound.dtype.kind == "i" and x.dtype.kind == "b":
-            x = x.astype(bound.dtype)
-    low = None if min is None else number_array(min, x.dtype)
-    high = None if max is None else number_array(max, x.dtype)
-    out = empty(x.shape, x.dtype)
-    kernels.clamp(x, low, high, out)
-    return out
+# ---- one for all --------------------------------------------------------------------------------
 
 
-def _clamp_rule(g: Any, x: Any, min: Any, max: Any) -> Any:
-    inside = ge(x, min) if min is not None else le(x, max)
-    if min is not None and max is not None:
-        inside = logical_and(inside, le(x, max))
-    return where(inside, g, 0)
+def whole(name: str, kernel: Callable[[Array, Array], None], summary: str) -> Any:
+    """Declare an op that chooses one element of all; its equals, or all NaNs, share the gradient.
+
+    ``kernel(x, out)`` writes the element.
+    """
+
+    def forward(x: Array) -> Array:
+        out = empty((), x.dtype)
+        kernel(x, out)
+        return out
+
+    def rule(g: Any, x: Any, y: Any) -> Any:
+        value = spread(y, x.shape, None)
+        same = logical_or(eq(x, value), logical_and(isnan(x), isnan(value)))
+        return _shared(g, where(same, 1.0, 0.0), None)
+
+    return declare(
+        name,
+        "input: Tensor",
+        forward,
+        rules={"input": rule},
+        summary=summary,
+        integral=True,
+        namespaces=(),
+        samples=samples.given((((3, 4),), {}), (((5,),), {}), (((),), {})),
+    )
 
 
-clamp: Any = declare(
-    "clamp",
-    "input: Tensor, min: float | None = None, max: float | None = None",
-    _clamp_forward,
-    rules={"input": _clamp_rule},
-    summary="Hold the elements between two bounds; the gradient passes inside and at the bounds.",
-    formula="min(max(x, min), max)",
-    integral=True,
-    method="clamp",
-    inplace=True,
-    samples=samples.one(min=-0.7, max=0.8, avoid=(-0.7, 0.8)),
-)
+def _whole_extreme(name: str, kernel: Any, word: str) -> Any:
+    def choose(x: Array, out: Array) -> None:
+        refuse_empty(name, x.shape, None)
+        kernel(x, tuple(range(x.ndim)), out.reshape((1,) * x.ndim))
+
+    return whole(
+        f"{name}_of_all",
+        choose,
+        f"Give the {word} of all elements; equal ones share the gradient.",
+    )
 
 
-def _clamp_tensor_forward(x: Array, min: Array | None, max: Array | None) -> Array:
-    given = [each for each in (min, max) if each is not None]
-    arrays = in_common_dtype(x, *given)
-    shape = x.shape
-    for each in given:
-        shape = broadcast_shape(shape, each.shape, "clamp")
-    out = empty(shape, arrays[0].dtype)
-    low = None if min is None else arrays[1]
-    kernels.clamp(arrays[0], low, None if max is None else arrays[-1], out)
-    return out
+_max_of_all = _whole_extreme("max", kernels.amax, "largest")
+_min_of_all = _whole_extreme("min", kernels.amin, "smallest")
 
 
-def _clamp_min_rule(g: Any, input: Any, min: Any, max: Any) -> Any:
-    below = lt(input, min)
-    # Of bounds that have crossed, max has the last word.
-    return where(below if max is None else logical_and(below, lt(min, max)), g, 0)
+# ---- along a dimension, with places -------------------------------------------------------------
+
+_max = choice("max", kernels.argmax, "Give the largest along a dimension, the first of equals.")
+_min = choice("min", kernels.argmin, "Give the smallest along a dimension, the first of equals.")
+
+_EXTREME = "input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False"
 
 
-def _clamp_max_rule(g: Any, input: Any, min: Any, max: Any) -> Any:
-    above = gt(input, max)
-    return where(above if min is None else logical_or(above, gt(min, max)), g, 0)
-
-
-clamp_tensor: Any = declare(
-    "clamp_tensor",
-    "input: Tensor, min: Tensor | None, max: Tensor | None",
-    _clamp_tensor_forward,
-    rules={"input": _clamp_rule, "min": _clamp_min_rule, "max": _clamp_max_rule},
-    summary="Hold the elements between bounds that are tensors: clamp()'s other form.",
-    formula="min(max(x, min), max)",
-    integral=True,
-    namespaces=(),
-    samples=samples.bounds(),
-)
-
-_NUMBERS = (int, float, np.number, np.bool_)
-_BOUND = "Tensor | float | None"
-
-
-@publish(
-    f"input: Tensor, min: {_BOUND} = None, max: {_BOUND} = None",
-    method="clamp",
-    name="clamp",
-    inplace=True,
-)
-def _clamp(input: Any, min: Any = None, max: Any = None) -> Tensor:
-    """Hold the elements between two bounds: min(max(input, min), max).
+@publish(f"{_EXTREME}, *, other: Tensor | None = None", method="max")
+def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+    """Give the largest element, the largest along a dimension, or the larger of two tensors.
 
     Args:
-        input: a tensor; integers meeting floating-point bounds become floating-point numbers.
-        min: the lower bound, a number or a tensor that broadcasts; None for none.
-        max: the upper bound, likewise; where the bounds have crossed, the result.
+        input: any tensor; NaN is greater than all.
+        dim: None for all elements, where equals share the gradient; a dimension, for (values,
+            indices) along it, where the first of equals is chosen; or a second tensor, as
+            :func:`maximum`.
+        keepdim: keep the reduced dimension with length 1.
+        other: a second tensor, by name.
+
+    Returns:
+        A 0-d tensor, or a named tuple (values, indices).
 
     Raises:
-        RuntimeError: no bound at all, one that an integer dtype cannot hold.
-        TypeError: one bound a tensor and the other a number.
-
-    Notes:
-        The gradient passes where min <= input <= max; outside it goes to a bound that is a tensor.
+        RuntimeError: nothing to choose from, in all.
+        IndexError: nothing to choose from along the dimension.
     """
     if not isinstance(input, Tensor):
-        refuse("clamp", "input", input)
-    tensors = isinstance(min, Tensor) or isinstance(max, Tensor)
-    for name, bound in (("min", min), ("max", max)):
-        if bound is None or (isinstance(bound, Tensor) if tensors else isinstance(bound, _NUMBERS)):
-            continue
-        expected = "a Tensor, as the other bound" if tensors else "Tensor or a number"
-        refuse("clamp", name, bound, expected)
-    if tensors:
-        return clamp_tensor.op.public(input, min, max)
-    return clamp.op.public(input, min, max)
+        refuse("max", "input", input)
+    if other is not None or isinstance(dim, Tensor):
+        return input.maximum(dim if other is None else other)
+    if dim is None:
+        refuse_keepdim("max", keepdim)
+        return _max_of_all(input)
+    return _max(input, dim, keepdim)
 
 
-@publish("input: Tensor, min: Tensor | float", method="clamp_min", inplace=True)
-def clamp_min(input: Any, min: Any) -> Tensor:
-    """Raise what is below a bound to it: max(input, min)."""
-    return _clamp(input, min=min)
+@publish(f"{_EXTREME}, *, other: Tensor | None = None", method="min")
+def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+    """Give the smallest element, the smallest along a dimension, or the smaller of two tensors.
+
+    Args:
+        input: any tensor; NaN is smaller than all.
+        dim: None for all elements, where equals share the gradient; a dimension, for (values,
+            indices) along it, where the first of equals is chosen; or a second tensor, as
+            :func:`minimum`.
+        keepdim: keep the reduced dimension with length 1.
+        other: a second tensor, by name.
+
+    Returns:
+        A 0-d tensor, or a named tuple (values, indices).
+
+    Raises:
+        RuntimeError: nothing to choose from, in all.
+        IndexError: nothing to choose from along the dimension.
+    """
+    if not isinstance(input, Tensor):
+        refuse("min", "input", input)
+    if other is not None or isinstance(dim, Tensor):
+        return input.minimum(dim if other is None else other)
+    if dim is None:
+        refuse_keepdim("min", keepdim)
+        return _min_of_all(input)
+    return _min(input, dim, keepdim)
 
 
-@publish("input: Tensor, max: Tensor | float", method="clamp_max", inplace=True)
-def clamp_max(input: Any, max: Any) -> Tensor:
-    """Lower what is above a bound to it: min(input, max)."""
-    return _clamp(input, max=max)
+@publish("input: Tensor, *, dim: int | None = None, keepdim: bool = False", method="aminmax")
+def aminmax(input: Any, *, dim: Any = None, keepdim: bool = False) -> Any:
+    """Give the smallest and the largest element, of all or along a dimension.
+
+    Equals share the gradient.
+
+    Args:
+        input: any tensor.
+        dim: the dimension to reduce; all if None.
+        keepdim: keep the reduced dimensions with length 1.
+
+    Returns:
+        A named tuple (min, max).
+
+    Raises:
+        RuntimeError: nothing to choose from, in all.
+        IndexError: nothing to choose from along the dimension.
+    """
+    if not isinstance(input, Tensor):
+        refuse("aminmax", "input", input)
+    if dim is not None:
+        one_dim("aminmax", dim)
+    return return_types.aminmax(amin(input, dim, keepdim), amax(input, dim, keepdim))

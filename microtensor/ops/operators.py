@@ -9,8 +9,8 @@ import numpy as np
 from microtensor.ops import (  # noqa: F401 - their functions are named below
     arithmetic,
     bits,
+    bounds,
     comparison,
-    extremes,
     joining,
     linear,
     powers,

@@ -1,9 +1,7 @@
-"""Sums, means and extremes over dimensions."""
+"""Sums, means, products and counts over dimensions."""
 
 from __future__ import annotations
 
-from collections import namedtuple
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,12 +11,13 @@ from microtensor.ops import samples
 from microtensor.ops.arithmetic import div, mul
 from microtensor.ops.arrays import Array, dims_of, dropped, empty, kept_shape
 from microtensor.ops.choosing import where
-from microtensor.ops.comparison import eq
+from microtensor.ops.comparison import isnan, logical_not
 from microtensor.ops.declare import declare, publish, refuse
+from microtensor.ops.scans import running_prod, shifted
 from microtensor.ops.shape import reshape
-from microtensor.tensor import Tensor, checked_dim, wrap
+from microtensor.tensor import Tensor, checked_dim
 
-_INT64 = np.dtype(np.int64)
+_INT64, _BOOL, _UINT8 = np.dtype(np.int64), np.dtype(bool), np.dtype(np.uint8)
 
 
 def _spread_forward(x: Array, shape: tuple[int, ...], dim: Any) -> Array:
@@ -41,11 +40,34 @@ spread: Any = declare(
 )
 
 
-def _sum_forward(x: Array, dim: Any, keepdim: bool, dtype: Any) -> Array:
+def count_of(shape: tuple[int, ...], dim: Any) -> int:
+    """Give how many elements of a shape the dimensions reduce to one."""
+    count = 1
+    for d in dims_of(dim, len(shape), "count"):
+        count *= shape[d]
+    return count
+
+
+def total_dtype(x: Array, dtype: Any) -> np.dtype[Any]:
+    """Give the dtype of a sum or product: int64 for integers and bools, unless one is given."""
     if dtype is not None:
-        out_dtype = dtypes.as_numpy_dtype(dtype)
-    else:
-        out_dtype = x.dtype if x.dtype.kind == "f" else _INT64
+        return dtypes.as_numpy_dtype(dtype)
+    return x.dtype if x.dtype.kind == "f" else _INT64
+
+
+def converted(x: Array, dtype: np.dtype[Any]) -> Array:
+    """Convert before adding up where that is not the same as doing it while adding up."""
+    if x.dtype.kind == "f" and dtype.kind != "f":
+        with np.errstate(all="ignore"):
+            return x.astype(dtype)
+    return x
+
+
+def _sum_forward(x: Array, dim: Any, keepdim: bool, dtype: Any) -> Array:
+    out_dtype = x.dtype
+    if dtype is not None or out_dtype.kind != "f":
+        out_dtype = total_dtype(x, dtype)
+        x = converted(x, out_dtype)
     dims = dims_of(dim, x.ndim, "sum")
     out = empty(kept_shape(x.shape, dims), out_dtype)
     kernels.sum(x, dims, out)
@@ -56,7 +78,7 @@ _REDUCED = (
     "input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool = False, *, "
     "dtype: Any = None"
 )
-_CASES: tuple[Any, ...] = (
+CASES: tuple[Any, ...] = (
     (((3, 4),), {}),
     (((3, 4),), {"dim": 1}),
     (((2, 3, 4),), {"dim": (0, -1), "keepdim": True}),
@@ -72,7 +94,31 @@ sum: Any = declare(
     summary="Add up the elements, all or over dimensions. Integers and bools give int64.",
     integral=True,
     method="sum",
-    samples=samples.given(*_CASES),
+    samples=samples.given(*CASES),
+)
+
+
+def _nansum_forward(x: Array, dim: Any, keepdim: bool, dtype: Any) -> Array:
+    if x.dtype.kind != "f":
+        return _sum_forward(x, dim, keepdim, dtype)
+    out_dtype = total_dtype(x, dtype)
+    if out_dtype.kind != "f":
+        return _sum_forward(np.where(np.isnan(x), 0, x), dim, keepdim, dtype)
+    dims = dims_of(dim, x.ndim, "nansum")
+    out = empty(kept_shape(x.shape, dims), out_dtype)
+    kernels.nansum(x, dims, out)
+    return dropped(out, dims, keepdim)
+
+
+nansum: Any = declare(
+    "nansum",
+    _REDUCED,
+    lambda x, dim=None, keepdim=False, dtype=None: _nansum_forward(x, dim, keepdim, dtype),
+    rules={"input": lambda g, x, dim: where(isnan(x), 0.0, spread(g, x.shape, dim))},
+    summary="Add up the elements that are not NaN, all or over dimensions.",
+    integral=True,
+    method="nansum",
+    samples=samples.given(*CASES),
 )
 
 
@@ -81,8 +127,8 @@ def _mean_forward(x: Array, dim: Any, keepdim: bool, dtype: Any) -> Array:
         x = x.astype(dtypes.as_numpy_dtype(dtype), copy=False)
     if x.dtype.kind != "f":
         raise RuntimeError(
-            "mean(): could not infer output dtype. Input dtype must be a floating point dtype. "
-            f"Got: {x.dtype.name}. Convert it first, with .float()."
+            f"mean(): could not infer output dtype. {'Optional' if dtype else 'Input'} dtype must "
+            f"be a floating point dtype. Got: {x.dtype.name}. Convert it first, with .float()."
         )
     dims = dims_of(dim, x.ndim, "mean")
     out = empty(kept_shape(x.shape, dims), x.dtype)
@@ -91,15 +137,7 @@ def _mean_forward(x: Array, dim: Any, keepdim: bool, dtype: Any) -> Array:
 
 
 def _mean_rule(g: Any, input_shape: tuple[int, ...], dim: Any) -> Any:
-    count = 1
-    for d in dims_of(dim, len(input_shape), "mean"):
-        count *= input_shape[d]
-    return spread(div(g, float(max_of(count, 1))), input_shape, dim)
-
-
-def max_of(a: int, b: int) -> int:
-    """Give the larger of two plain integers (``max`` here is the op)."""
-    return a if a > b else b
+    return spread(div(g, float(count_of(input_shape, dim) or 1)), input_shape, dim)
 
 
 mean: Any = declare(
@@ -109,219 +147,126 @@ mean: Any = declare(
     rules={"input": _mean_rule},
     summary="Average the elements, all or over dimensions; NaN where there are none.",
     method="mean",
-    samples=samples.given(*_CASES),
+    samples=samples.given(*CASES),
 )
 
 
-def _extreme(name: str, kernel: Callable[..., None], word: str) -> Any:
+@publish(_REDUCED, method="nanmean")
+def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """Average the elements that are not NaN, all or over dimensions; NaN where there are none.
+
+    Args:
+        input: a floating-point tensor.
+        dim: the dimensions to reduce; all if None.
+        keepdim: keep the reduced dimensions with length 1.
+        dtype: the floating-point dtype of the result.
+
+    Raises:
+        RuntimeError: the tensor is not of floating point.
+
+    Example:
+        >>> import microtensor as mt
+        >>> mt.nanmean(mt.tensor([1.0, float("nan"), 3.0]))
+        tensor(2.)
+    """
+    if not isinstance(input, Tensor):
+        refuse("nanmean", "input", input)
+    if input._array.dtype.kind != "f":
+        raise RuntimeError(
+            "nanmean(): expected input to have floating point dtype but got "
+            f"{input.dtype.name}. Convert it first, with .float()."
+        )
+    present = sum(logical_not(isnan(input)), dim, keepdim)
+    return div(nansum(input, dim, keepdim, dtype=dtype), present)
+
+
+# ---- products -----------------------------------------------------------------------------------
+
+
+def _prod_forward(x: Array, dim: Any, keepdim: bool, dtype: Any) -> Array:
+    out_dtype = total_dtype(x, dtype)
+    if isinstance(dim, tuple | list):
+        raise TypeError(f"prod(): dim must be one integer or None, not {dim!r}")
+    dims = dims_of(dim, x.ndim, "prod")
+    out = empty(kept_shape(x.shape, dims), out_dtype)
+    kernels.prod(converted(x, out_dtype), dims, out)
+    return dropped(out, dims, keepdim)
+
+
+def _prod_rule(g: Any, x: Any, dim: Any) -> Any:
+    # The product of the others: of those before and those after, with no division by zeros.
+    shape = x.shape
+    line = reshape(x, (-1,)) if dim is None or not shape else x
+    along = 0 if dim is None or not shape else checked_dim(dim, len(shape))
+    before = shifted(running_prod(line, along, False), along, 1, 1.0)
+    after = shifted(running_prod(line, along, True), along, -1, 1.0)
+    return mul(spread(g, shape, dim), reshape(mul(before, after), shape))
+
+
+prod: Any = declare(
+    "prod",
+    "input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None",
+    lambda x, dim=None, keepdim=False, dtype=None: _prod_forward(x, dim, keepdim, dtype),
+    rules={"input": _prod_rule},
+    summary="Multiply the elements, all or along a dimension. Integers and bools give int64.",
+    derivative="the product of the others, right where elements are zero",
+    integral=True,
+    method="prod",
+    samples=samples.given(
+        (((3, 4),), {}),
+        (((3, 4),), {"dim": 1}),
+        (((2, 3, 2),), {"dim": -2, "keepdim": True}),
+        (((),), {}),
+        (((),), {"dim": 0}),
+        (((0, 2),), {"dim": 0}),
+        (((0,),), {}),
+    ),
+)
+
+
+# ---- truth and counts ---------------------------------------------------------------------------
+
+
+def _truth(name: str, kernel: Any, summary: str) -> Any:
     def forward(x: Array, dim: Any = None, keepdim: bool = False) -> Array:
-        dims = dims_of(dim, x.ndim, name)
-        if any(x.shape[d] == 0 for d in dims):
-            raise IndexError(
-                f"{name}(): expected reduction dim to have non-zero size; the shape is "
-                f"{list(x.shape)}"
-            )
-        out = empty(kept_shape(x.shape, dims), x.dtype)
+        # An empty tuple reduces nothing here, where sum() takes it for all dimensions.
+        dims = () if isinstance(dim, tuple | list) and not dim else dims_of(dim, x.ndim, name)
+        out = empty(kept_shape(x.shape, dims), _UINT8 if x.dtype == _UINT8 else _BOOL)
         kernel(x, dims, out)
         return dropped(out, dims, keepdim)
 
-    def rule(g: Any, x: Any, y: Any, dim: Any) -> Any:
-        # Equal elements share the gradient.
-        mask = where(eq(x, spread(y, x.shape, dim)), 1.0, 0.0)
-        count = sum(mask, dim if dim is not None else (), keepdim=True)
-        # The mask is float32, exact for ones; the quotient is not, so it comes last.
-        return div(mul(spread(g, x.shape, dim), mask), count)
-
     return declare(
         name,
         "input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool = False",
         forward,
-        rules={"input": rule},
-        summary=f"Give the {word} element, of all or over dimensions; equal ones share the "
-        "gradient.",
+        summary=summary,
         integral=True,
         method=name,
-        samples=samples.given(*_CASES),
+        samples=samples.given(*CASES, (((2, 3),), {"dim": ()})),
     )
 
 
-amax = _extreme("amax", kernels.amax, "largest")
-amin = _extreme("amin", kernels.amin, "smallest")
+all = _truth(
+    "all", kernels.all, "Say whether all elements are true (nonzero), in all or over dimensions."
+)
+any = _truth(
+    "any", kernels.any, "Say whether any element is true (nonzero), in all or over dimensions."
+)
 
 
-def _one_dim(op: str, dim: Any) -> None:
-    if not isinstance(dim, int | np.integer) or isinstance(dim, bool):
-        raise TypeError(
-            f"{op}(): dim must be one integer, not {dim!r}; amax() and amin() take several"
-        )
+def _count_nonzero_forward(x: Array, dim: Any = None) -> Array:
+    dims = dims_of(dim, x.ndim, "count_nonzero")
+    out = empty(kept_shape(x.shape, dims), _INT64)
+    kernels.count_nonzero(x, dims, out)
+    return dropped(out, dims, False)
 
 
-def _arg_extreme(name: str, kernel: Callable[..., None], word: str) -> Any:
-    def forward(x: Array, dim: Any = None, keepdim: bool = False) -> Array:
-        if dim is not None:
-            _one_dim(name, dim)
-        if x.size == 0 and (dim is None or x.shape[dims_of(dim, x.ndim, name)[0]] == 0):
-            raise IndexError(
-                f"{name}(): expected reduction dim to be specified for input.numel() == 0, and to "
-                f"have non-zero size; the shape is {list(x.shape)}"
-            )
-        if dim is None:
-            out = empty((1,) * x.ndim, _INT64)
-            kernel(x, None, out)
-            return dropped(out, tuple(range(x.ndim)), keepdim)
-        dims = dims_of(dim, x.ndim, name)
-        out = empty(kept_shape(x.shape, dims), _INT64)
-        kernel(x, dims[0] if dims else None, out)
-        return dropped(out, dims, keepdim)
-
-    return declare(
-        name,
-        "input: Tensor, dim: int | None = None, keepdim: bool = False",
-        forward,
-        summary=f"Give the index of the {word} element, in all or along a dimension.",
-        integral=True,
-        method=name,
-    )
-
-
-argmax = _arg_extreme("argmax", kernels.argmax, "largest")
-argmin = _arg_extreme("argmin", kernels.argmin, "smallest")
-
-
-# ---- the largest along a dimension, with its place ----------------------------------------------
-
-
-def _pick_forward(x: Array, index: Array, dim: int) -> Array:
-    out = empty(index.shape, x.dtype)
-    kernels.take_along(x, index, dim, out)
-    return out
-
-
-pick: Any = declare(
-    "pick",
-    "input: Tensor, index: Tensor, dim: int",
-    _pick_forward,
-    rules={"input": lambda g, input_shape, index, dim: place(g, index, dim, input_shape)},
-    summary="Take one element along a dimension, by an index that names each place once.",
+count_nonzero: Any = declare(
+    "count_nonzero",
+    "input: Tensor, dim: int | tuple[int, ...] | None = None",
+    _count_nonzero_forward,
+    summary="Count the elements that are not zero, in all or over dimensions.",
     integral=True,
-    namespaces=(),
+    method="count_nonzero",
+    samples=samples.given((((3, 4),), {}), (((2, 3, 4),), {"dim": (0, -1)}), (((),), {})),
 )
-
-
-def _place_forward(x: Array, index: Array, dim: int, shape: tuple[int, ...]) -> Array:
-    out = empty(shape, x.dtype)
-    kernels.put_along(x, index, dim, out)
-    return out
-
-
-place: Any = declare(
-    "place",
-    "input: Tensor, index: Tensor, dim: int, shape: Sequence[int]",
-    _place_forward,
-    rules={"input": lambda g, index, dim: pick(g, index, dim)},
-    summary="Put elements into zeros along a dimension: the adjoint of pick.",
-    namespaces=(),
-)
-
-
-def _extreme_along(input: Tensor, dim: int, keepdim: bool, index_of: Any, kind: Any) -> Any:
-    _one_dim(kind.__name__, dim)
-    shape = input._array.shape
-    if shape and shape[checked_dim(dim, len(shape))] == 0:
-        raise IndexError(
-            f"{kind.__name__}(): expected reduction dim {dim} to have non-zero size; the shape is "
-            f"{list(shape)}"
-        )
-    if input._array.ndim == 0:
-        return kind(input.clone(), wrap(np.zeros((), _INT64)))
-    index = index_of(input, dim, True)
-    values = pick(input, index, dims_of(dim, input._array.ndim, kind.__name__)[0])
-    if keepdim:
-        return kind(values, index)
-    return kind(values.squeeze(dim), index.squeeze(dim))
-
-
-def _refuse_empty(op: str, input: Tensor) -> None:
-    if not input._array.size:
-        raise RuntimeError(
-            f"{op}(): expected reduction dim to be specified for an empty tensor; the shape is "
-            f"{list(input._array.shape)}"
-        )
-
-
-class _max(namedtuple("max", ["values", "indices"])):
-    __slots__ = ()
-
-
-class _min(namedtuple("min", ["values", "indices"])):
-    __slots__ = ()
-
-
-_max.__name__, _min.__name__ = "max", "min"
-_EXTREME = "input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False"
-
-
-@publish(_EXTREME, method="max")
-def max(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    """Give the largest element, the largest along a dimension, or the larger of two tensors.
-
-    Args:
-        input: any tensor.
-        dim: None for all elements; a dimension, for (values, indices) along it; or a second
-            tensor, as :func:`maximum`.
-        keepdim: keep the reduced dimension with length 1.
-
-    Returns:
-        A 0-d tensor, or a named tuple (values, indices).
-    """
-    if not isinstance(input, Tensor):
-        refuse("max", "input", input)
-    if dim is None:
-        _refuse_empty("max", input)
-        return amax(input)
-    if isinstance(dim, Tensor):
-        return input.maximum(dim)
-    return _extreme_along(input, dim, keepdim, argmax, _max)
-
-
-@publish(_EXTREME, method="min")
-def min(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    """Give the smallest element, the smallest along a dimension, or the smaller of two tensors.
-
-    Args:
-        input: any tensor.
-        dim: None for all elements; a dimension, for (values, indices) along it; or a second
-            tensor, as :func:`minimum`.
-        keepdim: keep the reduced dimension with length 1.
-
-    Returns:
-        A 0-d tensor, or a named tuple (values, indices).
-    """
-    if not isinstance(input, Tensor):
-        refuse("min", "input", input)
-    if dim is None:
-        _refuse_empty("min", input)
-        return amin(input)
-    if isinstance(dim, Tensor):
-        return input.minimum(dim)
-    return _extreme_along(input, dim, keepdim, argmin, _min)
-
-
-def _truth(name: str, reduction: Any, summary: str) -> Any:
-    def function(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
-        if not isinstance(input, Tensor):
-            refuse(name, "input", input)
-        dims = dims_of(dim, input._array.ndim, name)
-        return wrap(np.asarray(reduction(input._array, axis=dims, keepdims=keepdim)))
-
-    function.__name__ = name
-    function.__doc__ = f"{summary}\n\nNot differentiable."
-    return publish(
-        "input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool = False",
-        method=name,
-        name=name,
-    )(function)
-
-
-_truth("all", np.all, "Say whether all elements are true (nonzero), in all or over dimensions.")
-_truth("any", np.any, "Say whether any element is true (nonzero), in all or over dimensions.")

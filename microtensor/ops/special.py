@@ -13,10 +13,10 @@ from microtensor import kernels
 from microtensor.ops import samples
 from microtensor.ops.arithmetic import div, mul, neg, square, sub
 from microtensor.ops.arrays import Array
+from microtensor.ops.bounds import clamp
 from microtensor.ops.choosing import where
 from microtensor.ops.comparison import gt, logical_or, lt
 from microtensor.ops.declare import declare, publish, refuse
-from microtensor.ops.extremes import clamp
 from microtensor.ops.pointwise import ONE, floating
 from microtensor.ops.powers import exp
 from microtensor.ops.rounding import abs

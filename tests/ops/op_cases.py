@@ -36,6 +36,12 @@ class Case:
         """Call the public function for the case's output."""
         return self.chosen(self.call_whole(*inputs))
 
+    def has_gradient(self) -> bool:
+        """Say whether the output is no integer one, such as the indices beside values."""
+        if self.output is None:
+            return True
+        return bool(self.call(*self.tensors(False)).is_floating_point())
+
     def chosen(self, result: Any) -> Any:
         """Give the case's output among all."""
         return result if self.output is None else result[self.output]
@@ -96,10 +102,19 @@ def _losses(rng: np.random.Generator) -> list[Any]:
 
 
 _INDEX = np.array([[2, 0, 1, 1]])
+_SEVERAL = np.array([[2, 0, 1, 1], [2, 1, 1, 0]])
 
 _OWN: dict[str, Any] = {
     "pick": lambda rng: [((rng.normal(size=(3, 4)), _INDEX), {"dim": 0})],
     "place": lambda rng: [((rng.normal(size=(1, 4)), _INDEX), {"dim": 0, "shape": (3, 4)})],
+    "pick_several": lambda rng: [
+        ((rng.normal(size=(3, 4)), _SEVERAL), {"dim": 0}),
+        ((np.array(1.5), np.array(0)), {"dim": 0}),
+    ],
+    "collect": lambda rng: [
+        ((rng.normal(size=(2, 4)), _SEVERAL), {"dim": 0, "shape": (3, 4)}),
+        ((np.array(1.5), np.array(0)), {"dim": 0, "shape": ()}),
+    ],
     "softmax_backward": _rows,
     "log_softmax_backward": _rows,
     "cross_entropy": _losses,
@@ -136,6 +151,14 @@ _OWN: dict[str, Any] = {
             ((np.array(1.0),), {}),
         ]
         for name in ("argmax", "argmin")
+    },
+    **{
+        name: lambda rng: [
+            ((rng.normal(size=(3, 4)),), {}),
+            ((rng.normal(size=(3, 4)),), {"dim": 0, "descending": True}),
+            ((np.array(1.0),), {}),
+        ]
+        for name in ("argsort",)
     },
     **{
         name: _pairs

@@ -368,11 +368,13 @@ def test_extremes_of_nothing():
         mt.zeros(0).max()
     with pytest.raises(RuntimeError, match=r"min\(\).*\[0, 3\]"):
         mt.zeros(0, 3).min()
+    with pytest.raises(RuntimeError, match=r"amin\(\).*\[0\]"):
+        mt.zeros(0).amin()
     for function in (
         lambda: mt.zeros(2, 0).max(1),
         lambda: mt.zeros(2, 0).amax(1),
         lambda: mt.zeros(0).argmax(),
-        lambda: mt.zeros(0).amin(),
+        lambda: mt.zeros(0).amin(0),
     ):
         with pytest.raises(IndexError, match="non-zero size"):
             function()

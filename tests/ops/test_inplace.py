@@ -267,12 +267,15 @@ def test_in_place_method_gives_what_the_out_of_place_one_gives(name):
         "clip_": (0.5, 1.5),
         "copy_": (mt.tensor([5.0, 6.0]),),
         "fill_": (4.0,),
+        "cumsum_": (0,),
+        "cumprod_": (0,),
+        "renorm_": (2.0, 0, 1.0),
     }.get(name)
     integers = name.startswith("bitwise") or name in ("gcd_", "lcm_")
     x = mt.tensor([6, 3]) if integers else mt.tensor([0.7, 2.4])
     if name == "float_power_":
         x = x.double()
-    if name in ("tril_", "triu_"):
+    if name in ("tril_", "triu_", "renorm_"):
         x = mt.tensor([[1.0, 2.0], [3.0, 4.0]])
     if arguments is None:
         # One tensor for each argument that must be given; an order for what is no tensor.

@@ -11,6 +11,7 @@ from op_cases import DIFFERENTIABLE, NOT_ALONE, cases, cases_of
 
 import microtensor as mt
 from microtensor.engine import run_backward
+from microtensor.engine.node import Gradients
 from microtensor.ops import registry
 from microtensor.ops.algebra import ARRAYS
 
@@ -82,6 +83,9 @@ def walk(y, start):
         for parent, contribution in zip(node.parents, contributions, strict=True):
             if parent is None:
                 continue
+            if isinstance(contribution, Gradients):  # of an op with several outputs
+                waiting.append((parent, contribution))
+                continue
             assert isinstance(contribution, Guarded), "a rule gave what no op made"
             contribution = unguard(ARRAYS.fit(unguard(contribution), parent))
             if parent.op is None:
@@ -94,6 +98,8 @@ def walk(y, start):
 @pytest.mark.parametrize("name", [n for n in DIFFERENTIABLE if n not in NOT_ALONE])
 def test_rules_call_ops_only(name, guarded_ops):
     for label, case in cases([name]):
+        if not case.has_gradient():
+            continue
         inputs = case.tensors()
         y = case.call(*inputs)
         start = np.linspace(0.5, 1.5, y.numel()).reshape(y.shape)

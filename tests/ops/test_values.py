@@ -183,7 +183,8 @@ REDUCTIONS = {
 @pytest.mark.parametrize("dim", [None, 0, 1, -1, (0, 2), (-1, 0), (0, 1, 2), ()])
 def test_reductions(name, dim, keepdim, rng):
     x = rng.normal(size=(2, 3, 4))
-    axis = None if dim == () else dim
+    # An empty tuple means all dimensions, but for all() and any() none, as in PyTorch.
+    axis = None if dim == () and name not in ("all", "any") else dim
     expected = REDUCTIONS[name](x, axis=axis, keepdims=keepdim)
     result = getattr(mt.from_numpy(x), name)(dim, keepdim)
     assert result.shape == expected.shape
