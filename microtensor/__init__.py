@@ -8,8 +8,9 @@ Example:
     tensor([2., 4., 6.])
 """
 
-from microtensor import autograd, functions, nn, ops, optim, utils
+from microtensor import autograd, cuda, functions, nn, ops, optim, utils
 from microtensor.config import show_config
+from microtensor.devices import device, layout, strided
 from microtensor.dtypes import bool_ as bool
 from microtensor.dtypes import (
     double,
@@ -51,6 +52,8 @@ __all__ = [
     "Tensor",
     "autograd",
     "bool",
+    "cuda",
+    "device",
     "double",
     "dtype",
     "enable_grad",
@@ -69,6 +72,7 @@ __all__ = [
     "int32",
     "int64",
     "is_grad_enabled",
+    "layout",
     "long",
     "manual_seed",
     "nn",
@@ -82,6 +86,7 @@ __all__ = [
     "set_rng_state",
     "short",
     "show_config",
+    "strided",
     "uint8",
     "utils",
 ]

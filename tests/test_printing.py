@@ -56,7 +56,7 @@ def test_single_numbers_take_formats():
     assert f"{mt.tensor(3.14159):.2f}" == "3.14"
     assert f"{mt.tensor(7):>4d}" == "   7"
     assert f"{mt.tensor([1.0])}" == "tensor([1.])"
-    assert f"{mt.tensor(2.0)}" == "tensor(2.)"
+    assert f"{mt.tensor(2.0)}" == "2.0"
 
 
 def test_printing_changes_nothing():

@@ -13,6 +13,7 @@ from microtensor.ops import (
     joining,
     linear,
     losses,
+    numpy_protocol,
     operators,
     reductions,
     shape,
@@ -21,6 +22,8 @@ from microtensor.ops.declare import Op, methods, published, registry, signatures
 from microtensor.tensor import Tensor
 
 for _name, _function in methods.items():
+    setattr(Tensor, _name, _function)
+for _name, _function in numpy_protocol.PROTOCOL.items():
     setattr(Tensor, _name, _function)
 for _name, _property in operators.PROPERTIES.items():
     setattr(Tensor, _name, _property)
@@ -37,6 +40,7 @@ __all__ = [
     "linear",
     "losses",
     "methods",
+    "numpy_protocol",
     "operators",
     "published",
     "reductions",

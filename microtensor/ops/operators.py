@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from microtensor import dtypes
+from microtensor.devices import device, is_device
 from microtensor.ops.arithmetic import where
 from microtensor.ops.declare import methods, publish, published, refuse
 from microtensor.ops.promotion import number_array
@@ -153,7 +154,7 @@ def to(input: Tensor, *args: Any, dtype: Any = None, copy: bool = False) -> Tens
 
     Args:
         input: any tensor.
-        args: a dtype, another tensor, or "cpu".
+        args: a dtype, another tensor, a device, or the latter and a dtype.
         dtype: the dtype by name.
         copy: copy even where nothing changes.
 
@@ -164,19 +165,28 @@ def to(input: Tensor, *args: Any, dtype: Any = None, copy: bool = False) -> Tens
     for given in args:
         if isinstance(given, Tensor):
             dtype = given.dtype
-        elif isinstance(given, str) and given.split(":")[0] in (
-            "cpu",
-            "cuda",
-            "mps",
-            "xpu",
-            "meta",
-        ):
-            if given.split(":")[0] != "cpu":
-                raise RuntimeError(f"to(): there is no device {given!r}; microtensor runs on 'cpu'")
-        else:
+        elif is_device(given):
+            device(given)
+        elif given is not None:
             dtype = dtypes.as_dtype(given)
     result = input if dtype is None else convert(input, dtype)
     return result.clone() if copy and result is input else result
+
+
+@publish("input: Tensor", namespaces=(), method="cpu")
+def cpu(input: Tensor) -> Tensor:
+    """Give the tensor itself: it is on the CPU already."""
+    return input
+
+
+@publish("input: Tensor, device: Any = None", namespaces=(), method="cuda")
+def cuda(input: Tensor, device: Any = None) -> Tensor:
+    """Refuse: microtensor runs on the CPU.
+
+    Raises:
+        RuntimeError: always.
+    """
+    raise RuntimeError("cuda(): there is no device 'cuda': microtensor runs on 'cpu'")
 
 
 @publish("input: Tensor, other: Tensor", namespaces=(), method="type_as")

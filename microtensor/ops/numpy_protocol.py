@@ -1,0 +1,271 @@
+"""What NumPy's functions do with tensors: they record, or say why they cannot.
+
+``array * tensor``, ``np.exp(tensor)`` and ``np.concatenate([array, tensor])`` reach our ops through
+NumPy's protocols and give tensors, with a gradient if an input has one. What has no counterpart
+here is computed by NumPy on the plain arrays and gives what NumPy gives; if a tensor in it requires
+a gradient, which would be lost, it raises a TypeError.
+
+The counterpart is used where NumPy's options are left alone (``where=``, ``dtype=`` and so on) and
+for calls of a ufunc, not for its methods (``np.add.reduce``, ``accumulate``, ``at``, ``outer``).
+``out=`` may be a tensor, which is then written to in place. ``array += tensor`` writes into the array
+and, if the tensor requires a gradient, makes the name stand for a tensor that records; any other
+array as ``out`` could not record, and is refused then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from microtensor import dtypes
+from microtensor.ops.declare import published
+from microtensor.ops.inplace import check_writable, store
+from microtensor.ops.promotion import number_array
+from microtensor.tensor import Tensor, to_array, wrap
+
+_mt = published["mt"]
+
+# NumPy's names of ufuncs that have another one here; the rest are looked up as they are.
+_RENAMED = {
+    "arccos": "acos",
+    "arccosh": "acosh",
+    "arcsin": "asin",
+    "arcsinh": "asinh",
+    "arctan": "atan",
+    "arctan2": "atan2",
+    "arctanh": "atanh",
+    "absolute": "abs",
+    "degrees": "rad2deg",
+    "divide": "div",
+    "equal": "eq",
+    "greater": "gt",
+    "greater_equal": "ge",
+    "invert": "bitwise_not",
+    "left_shift": "bitwise_left_shift",
+    "less": "lt",
+    "less_equal": "le",
+    "multiply": "mul",
+    "negative": "neg",
+    "not_equal": "ne",
+    "power": "pow",
+    "radians": "deg2rad",
+    "right_shift": "bitwise_right_shift",
+    "rint": "round",
+    "subtract": "sub",
+}
+_NUMBERS = (int, float, np.integer, np.floating, np.bool_)
+
+
+def _counterpart(ufunc: Any) -> Callable[..., Any] | None:
+    name = ufunc.__name__
+    if getattr(np, name, None) is not ufunc:  # of another library, whatever its name
+        return None
+    return _mt.get(_RENAMED.get(name, name))
+
+
+def _array_ufunc(
+    self: Tensor, ufunc: Any, method: str, *inputs: Any, out: tuple[Any, ...] = (), **options: Any
+) -> Any:
+    """Do what NumPy was asked to do with tensors; see :mod:`microtensor.ops.numpy_protocol`."""
+    if any(_has_its_own_way(each) for each in inputs):
+        return NotImplemented
+    function = _counterpart(ufunc) if method == "__call__" and not options else None
+    if function is not None and len(out) < 2 and all(map(_is_operand, inputs)):
+        if not out:
+            return function(*_operands(inputs))
+        target = out[0]
+        if isinstance(target, Tensor):
+            return store(f"{ufunc.__name__}(out=)", target, lambda _: function(*_operands(inputs)))
+        if target is inputs[0] and any(_requires_grad(each) for each in inputs):
+            result = function(*_operands(inputs))
+            np.copyto(target, result._array, casting="same_kind")
+            return result
+    what = f"numpy.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+    targets = [*out, *(inputs[:1] if method == "at" else ())]
+    _refuse_gradients(what, (inputs, options, out))
+    for target in targets:
+        _about_to_write(what, target)
+    if out:
+        options["out"] = _arrays(out)
+    result = getattr(ufunc, method)(*_arrays(inputs), **_arrays(options))
+    if not out:
+        return result
+    return out[0] if len(out) == 1 else tuple(out)
+
+
+def _requires_grad(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.requires_grad
+
+
+def _has_its_own_way(value: Any) -> bool:
+    if isinstance(value, Tensor | np.ndarray | np.generic):
+        return False
+    return getattr(type(value), "__array_ufunc__", None) is not None
+
+
+def _is_operand(value: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return dtypes.is_supported(value.dtype)
+    return isinstance(value, (Tensor, list, tuple, *_NUMBERS))
+
+
+def _operands(inputs: tuple[Any, ...]) -> list[Tensor]:
+    """Give tensors; numbers in the dtype that leaves the tensor beside them its own."""
+    beside = next((each._array.dtype for each in inputs if isinstance(each, Tensor)), None)
+    result = []
+    for each in inputs:
+        if not isinstance(each, Tensor):
+            plain = isinstance(each, _NUMBERS) and beside is not None
+            each = wrap(number_array(each, beside) if plain else to_array(each))  # type: ignore[arg-type]
+        result.append(each)
+    return result
+
+
+# ---- NumPy's functions that are no ufuncs -------------------------------------------------------
+
+
+def _concatenate(arrays: Any, axis: Any = 0) -> Any:
+    return _mt["cat"](_operands(tuple(arrays)), axis)
+
+
+def _stack(arrays: Any, axis: Any = 0) -> Any:
+    return _mt["stack"](_operands(tuple(arrays)), axis)
+
+
+def _where(condition: Any, x: Any, y: Any) -> Any:
+    return _mt["where"](*_operands((condition,)), *_operands((x, y)))
+
+
+def _sum(a: Any, axis: Any = None, *, dtype: Any = None, keepdims: bool = False) -> Any:
+    return a.sum(axis, keepdim=keepdims, dtype=dtype)
+
+
+def _mean(a: Any, axis: Any = None, *, dtype: Any = None, keepdims: bool = False) -> Any:
+    return a.mean(axis, keepdim=keepdims, dtype=dtype)
+
+
+def _max(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    return a.amax(() if axis is None else axis, keepdim=keepdims)
+
+
+def _min(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    return a.amin(() if axis is None else axis, keepdim=keepdims)
+
+
+def _reshape(a: Any, shape: Any) -> Any:
+    return a.reshape(shape)
+
+
+def _ravel(a: Any) -> Any:
+    return a.reshape(-1)
+
+
+def _transpose(a: Any, axes: Any = None) -> Any:
+    return a.permute(tuple(range(a.ndim))[::-1] if axes is None else tuple(axes))
+
+
+def _clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
+    return a.clamp(a_min, a_max)
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "amax": _max,
+    "amin": _min,
+    "clip": _clip,
+    "concatenate": _concatenate,
+    "max": _max,
+    "mean": _mean,
+    "min": _min,
+    "ravel": _ravel,
+    "reshape": _reshape,
+    "stack": _stack,
+    "sum": _sum,
+    "transpose": _transpose,
+    "where": _where,
+}
+# They tell about a tensor, or make constants in its likeness: no gradient is lost.
+_HARMLESS = {
+    *("can_cast", "empty_like", "full_like", "iscomplexobj", "isrealobj", "may_share_memory"),
+    *("ndim", "ones_like", "result_type", "shape", "shares_memory", "size", "zeros_like"),
+}
+_WRITE = {"copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask"}
+
+
+def _array_function(
+    self: Tensor, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Do what NumPy was asked to do with tensors; see :mod:`microtensor.ops.numpy_protocol`."""
+    if not all(issubclass(kind, Tensor | np.ndarray) for kind in types):
+        return NotImplemented
+    name = function.__name__
+    ours = _FUNCTIONS.get(name) if getattr(np, name, None) is function else None
+    if ours is not None and _takes(ours, args, kwargs):
+        return ours(*args, **kwargs)
+    what = f"{function.__module__}.{name}"
+    if name not in _HARMLESS:
+        _refuse_gradients(what, (args, kwargs))
+    out = kwargs.get("out")
+    for target in (*(args[:1] if name in _WRITE else ()), *(out if type(out) is tuple else (out,))):
+        _about_to_write(what, target)
+    result = function(*_arrays(args), **_arrays(kwargs))
+    return result if out is None else out
+
+
+def _takes(ours: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Say whether a counterpart can do what is asked: these options, and these operands."""
+    code = ours.__code__
+    known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    required = code.co_argcount - len(ours.__defaults__ or ())
+    if not required <= len(args) <= code.co_argcount or not set(kwargs) <= set(known):
+        return False
+    first = args[0]
+    if ours in (_concatenate, _stack):
+        return isinstance(first, list | tuple) and all(map(_is_operand, first))
+    if ours is _where:
+        return all(map(_is_operand, args))
+    # The tensor must be what is computed with, not an option.
+    options = (*args[1:], *kwargs.values())
+    return isinstance(first, Tensor) and not any(isinstance(each, Tensor) for each in options)
+
+
+# ---- both ---------------------------------------------------------------------------------------
+
+
+def _arrays(value: Any) -> Any:
+    """Give arrays for the tensors in arguments."""
+    if isinstance(value, Tensor):
+        return value._array
+    if type(value) in (list, tuple):
+        return type(value)(_arrays(each) for each in value)
+    if type(value) is dict:
+        return {key: _arrays(each) for key, each in value.items()}
+    return value
+
+
+def _refuse_gradients(what: str, value: Any) -> None:
+    if _requires_grad(value):
+        raise TypeError(
+            f"{what}, called like this, would drop the gradient of a tensor that requires one: "
+            "use an op of microtensor, or tensor.detach() (.detach().numpy() for an array)"
+        )
+    if type(value) in (list, tuple):
+        for each in value:
+            _refuse_gradients(what, each)
+    elif type(value) is dict:
+        for each in value.values():
+            _refuse_gradients(what, each)
+
+
+def _about_to_write(what: str, target: Any) -> None:
+    """Note that NumPy writes into a tensor's memory, so that a walk backward will not miss it."""
+    if isinstance(target, Tensor):
+        check_writable(what, target)
+        target._cell[0] += 1
+
+
+PROTOCOL: dict[str, Callable[..., Any]] = {
+    "__array_ufunc__": _array_ufunc,
+    "__array_function__": _array_function,
+}
