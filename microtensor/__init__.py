@@ -34,6 +34,7 @@ from microtensor.dtypes import int32 as int
 from microtensor.engine import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from microtensor.functions import *  # noqa: F403 - the declared ops, listed in functions.pyi
 from microtensor.kernels import get_num_threads, set_num_threads
+from microtensor.printing import set_printoptions
 from microtensor.random import (
     Generator,
     get_rng_state,
@@ -43,6 +44,7 @@ from microtensor.random import (
     set_rng_state,
 )
 from microtensor.tensor import Size, Tensor
+from microtensor.utils.serialization import load, save
 
 __version__ = "0.1.0"
 
@@ -73,16 +75,19 @@ __all__ = [
     "int64",
     "is_grad_enabled",
     "layout",
+    "load",
     "long",
     "manual_seed",
     "nn",
     "no_grad",
     "ops",
     "optim",
+    "save",
     "seed",
     "set_default_dtype",
     "set_grad_enabled",
     "set_num_threads",
+    "set_printoptions",
     "set_rng_state",
     "short",
     "show_config",

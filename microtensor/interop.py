@@ -22,7 +22,8 @@ class Elements:
     if TYPE_CHECKING:
 
         @property
-        def requires_grad(self) -> bool: ...
+        def requires_grad(self) -> bool:
+            """Whether what is computed from this is recorded."""
 
         @requires_grad.setter
         def requires_grad(self, value: bool) -> None: ...

@@ -7,9 +7,9 @@ a gradient, which would be lost, it raises a TypeError.
 
 The counterpart is used where NumPy's options are left alone (``where=``, ``dtype=`` and so on) and
 for calls of a ufunc, not for its methods (``np.add.reduce``, ``accumulate``, ``at``, ``outer``).
-``out=`` may be a tensor, which is then written to in place. ``array += tensor`` writes into the array
-and, if the tensor requires a gradient, makes the name stand for a tensor that records; any other
-array as ``out`` could not record, and is refused then.
+``out=`` may be a tensor, which is then written to in place. ``array += tensor`` writes into the
+array and, if the tensor requires a gradient, makes the name stand for a tensor that records; any
+other array as ``out`` could not record, and is refused then.
 """
 
 from __future__ import annotations
