@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Any
 
 # What PyTorch has and microtensor does not: named to be refused in words that say so.
@@ -79,12 +78,7 @@ class device:
     def __enter__(self) -> device:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         pass
 
     def __str__(self) -> str:

@@ -26,6 +26,7 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     Raises:
         TypeError: something else, or elements of a dtype that tensors do not have.
         BufferError: what the other library cannot export, or memory on another device.
+        RuntimeError: a capsule that has been taken, elements that NumPy does not have (bfloat16).
 
     Example:
         >>> import microtensor as mt, numpy as np
@@ -38,13 +39,16 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     if device is not None:
         devices.device(device)
     if type(ext_tensor).__name__ == "PyCapsule":
+        if "used_dltensor" in repr(ext_tensor):
+            raise RuntimeError("from_dlpack(): the capsule has been taken already; make another")
         ext_tensor = _Capsule(ext_tensor)
     elif not hasattr(ext_tensor, "__dlpack__"):
         raise TypeError(
             f"from_dlpack(): expected an object with __dlpack__ or a DLPack capsule, got "
             f"{type(ext_tensor).__name__}"
         )
-    array = np.from_dlpack(ext_tensor, **({} if copy is None else {"copy": copy}))
+    options: dict[str, Any] = {} if copy is None else {"copy": copy}
+    array = np.from_dlpack(ext_tensor, **options)
     dtype = dtypes.from_numpy_dtype(array.dtype).numpy
     return wrap(array if array.dtype is dtype else array.view(dtype))
 

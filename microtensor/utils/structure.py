@@ -285,12 +285,10 @@ class _Unpacker:
         return float(value)
 
     def _dtype(self, value: Any, depth: int) -> dtypes.dtype:
-        found = {each.name: each for each in dtypes.ALL}.get(
-            value if isinstance(value, str) else ""
-        )
-        if found is None:
-            raise Malformed("there is no such dtype")
-        return found
+        for each in dtypes.ALL:
+            if each.name == value:
+                return each
+        raise Malformed("there is no such dtype")
 
     def _again(self, value: Any, depth: int) -> Tensor:
         if type(value) is not int or not 0 <= value < len(self.tensors):
