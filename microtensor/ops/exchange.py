@@ -38,8 +38,10 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     """
     if device is not None:
         devices.device(device)
+    kind = ""  # of a bare capsule
     if type(ext_tensor).__name__ == "PyCapsule":
-        if "used_dltensor" in repr(ext_tensor):
+        kind = repr(ext_tensor).partition('"')[2].partition('"')[0]
+        if kind.startswith("used"):
             raise RuntimeError("from_dlpack(): the capsule has been taken already; make another")
         ext_tensor = _Capsule(ext_tensor)
     elif not hasattr(ext_tensor, "__dlpack__"):
@@ -49,8 +51,23 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
         )
     options: dict[str, Any] = {} if copy is None else {"copy": copy}
     array = np.from_dlpack(ext_tensor, **options)
+    if kind == "dltensor" and not array.flags.writeable:
+        array = np.asarray(_Writable(array))
     dtype = dtypes.from_numpy_dtype(array.dtype).numpy
     return wrap(array if array.dtype is dtype else array.view(dtype))
+
+
+class _Writable:
+    """Gives out memory from a capsule of the old kind as writable.
+
+    The old kind cannot say whether it is: NumPy takes it for read-only, PyTorch for writable. Who
+    hands a bare capsule over means the latter.
+    """
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+        place, _ = array.__array_interface__["data"]
+        self.__array_interface__ = {**array.__array_interface__, "data": (place, False)}
 
 
 class _Capsule:
