@@ -144,7 +144,7 @@ def _collect_dtypes(data: Any, found: set[np.dtype[Any]]) -> set[type]:
         elif isinstance(each, np.ndarray | np.generic):
             found.add(each.dtype)
         elif isinstance(each, int | float):
-            python.add(float if isinstance(each, float) else type(each))
+            python.add(next(kind for kind in (float, bool, int) if isinstance(each, kind)))
         elif not isinstance(each, _NUMBERS_AND_TEXT) and _has_elements(each):
             found.add(_array_of(each, copy=False).dtype)
     return python

@@ -1,6 +1,7 @@
 """Elements in and out of tensors: arrays, DLPack, array-likes, Python numbers."""
 
 import array as arrays
+import http
 
 import numpy as np
 import pytest
@@ -155,6 +156,8 @@ def test_dlpack_with_pytorch(dtype, torch):
         ([np.ones(2), [1, 2]], "float64"),
         ([[1, 2], [3, 4.0]], "float32"),
         ([True, 2], "int64"),
+        ([http.HTTPStatus.OK, np.int8(1)], "int64"),
+        ([http.HTTPStatus.OK, 1.5], "float32"),
         (arrays.array("d", [1.0, 2.0]), "float64"),
         (bytearray(b"ab"), "uint8"),
         (memoryview(b"ab"), "uint8"),

@@ -162,7 +162,7 @@ def test_options_come_back_after_an_exception():
     with pytest.raises(KeyError), printoptions(precision=1):
         raise KeyError
     assert get_printoptions() == DEFAULTS
-    with pytest.raises(ValueError, match="default, short, full.*'long'"):
+    with pytest.raises(ValueError, match=r"default, short, full.*'long'"):
         mt.set_printoptions(profile="long")
 
 

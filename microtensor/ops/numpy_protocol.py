@@ -58,30 +58,39 @@ _RENAMED = {
 _NUMBERS = (int, float, np.integer, np.floating, np.bool_)
 
 
+_known: dict[Any, Callable[..., Any]] = {}  # counterparts that were looked up already
+
+
 def _counterpart(ufunc: Any) -> Callable[..., Any] | None:
-    name = ufunc.__name__
-    if getattr(np, name, None) is not ufunc:  # of another library, whatever its name
-        return None
-    return _mt.get(_RENAMED.get(name, name))
+    found = _known.get(ufunc)
+    if found is None:
+        name = ufunc.__name__
+        # Not of another library, whatever its name.
+        if getattr(np, name, None) is ufunc:
+            found = _mt.get(_RENAMED.get(name, name))
+        if found is not None:
+            _known[ufunc] = found
+    return found
 
 
 def _array_ufunc(
     self: Tensor, ufunc: Any, method: str, *inputs: Any, out: tuple[Any, ...] = (), **options: Any
 ) -> Any:
     """Do what NumPy was asked to do with tensors; see :mod:`microtensor.ops.numpy_protocol`."""
-    if any(_has_its_own_way(each) for each in inputs):
-        return NotImplemented
     function = _counterpart(ufunc) if method == "__call__" and not options else None
-    if function is not None and len(out) < 2 and all(map(_is_operand, inputs)):
+    operands = None if function is None else _operands(inputs)
+    if function is not None and operands is not None and len(out) < 2:
         if not out:
-            return function(*_operands(inputs))
+            return function(*operands)
         target = out[0]
         if isinstance(target, Tensor):
-            return store(f"{ufunc.__name__}(out=)", target, lambda _: function(*_operands(inputs)))
+            return store(f"{ufunc.__name__}(out=)", target, lambda _: function(*operands))
         if target is inputs[0] and any(_requires_grad(each) for each in inputs):
-            result = function(*_operands(inputs))
+            result = function(*operands)
             np.copyto(target, result._array, casting="same_kind")
             return result
+    if any(_has_its_own_way(each) for each in inputs):
+        return NotImplemented
     what = f"numpy.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
     targets = [*out, *(inputs[:1] if method == "at" else ())]
     _refuse_gradients(what, (inputs, options, out))
@@ -105,21 +114,31 @@ def _has_its_own_way(value: Any) -> bool:
     return getattr(type(value), "__array_ufunc__", None) is not None
 
 
-def _is_operand(value: Any) -> bool:
-    if isinstance(value, np.ndarray):
-        return dtypes.is_supported(value.dtype)
-    return isinstance(value, (Tensor, list, tuple, *_NUMBERS))
+def _operands(inputs: tuple[Any, ...]) -> list[Tensor] | None:
+    """Give tensors; numbers in the dtype that leaves the tensor beside them its own.
 
-
-def _operands(inputs: tuple[Any, ...]) -> list[Tensor]:
-    """Give tensors; numbers in the dtype that leaves the tensor beside them its own."""
-    beside = next((each._array.dtype for each in inputs if isinstance(each, Tensor)), None)
-    result = []
+    None if something among them is for NumPy, or for another library.
+    """
+    result: list[Any] = []
+    numbers = False
     for each in inputs:
-        if not isinstance(each, Tensor):
-            plain = isinstance(each, _NUMBERS) and beside is not None
-            each = wrap(number_array(each, beside) if plain else to_array(each))  # type: ignore[arg-type]
+        if isinstance(each, np.ndarray):
+            if not dtypes.is_supported(each.dtype):
+                return None
+            each = wrap(to_array(each))
+        elif isinstance(each, list | tuple):
+            each = wrap(to_array(each))
+        elif isinstance(each, _NUMBERS):
+            numbers = True
+        elif not isinstance(each, Tensor):
+            return None
         result.append(each)
+    if numbers:
+        beside = next((each._array.dtype for each in result if isinstance(each, Tensor)), None)
+        for place, each in enumerate(result):
+            if not isinstance(each, Tensor):
+                array = to_array(each) if beside is None else number_array(each, beside)
+                result[place] = wrap(array)
     return result
 
 
@@ -127,15 +146,20 @@ def _operands(inputs: tuple[Any, ...]) -> list[Tensor]:
 
 
 def _concatenate(arrays: Any, axis: Any = 0) -> Any:
-    return _mt["cat"](_operands(tuple(arrays)), axis)
+    operands = _operands(tuple(arrays))
+    return NotImplemented if operands is None else _mt["cat"](operands, axis)
 
 
 def _stack(arrays: Any, axis: Any = 0) -> Any:
-    return _mt["stack"](_operands(tuple(arrays)), axis)
+    operands = _operands(tuple(arrays))
+    return NotImplemented if operands is None else _mt["stack"](operands, axis)
 
 
 def _where(condition: Any, x: Any, y: Any) -> Any:
-    return _mt["where"](*_operands((condition,)), *_operands((x, y)))
+    operands = _operands((condition,)), _operands((x, y))
+    if operands[0] is None or operands[1] is None:
+        return NotImplemented
+    return _mt["where"](*operands[0], *operands[1])
 
 
 def _sum(a: Any, axis: Any = None, *, dtype: Any = None, keepdims: bool = False) -> Any:
@@ -202,7 +226,9 @@ def _array_function(
     name = function.__name__
     ours = _FUNCTIONS.get(name) if getattr(np, name, None) is function else None
     if ours is not None and _takes(ours, args, kwargs):
-        return ours(*args, **kwargs)
+        result = ours(*args, **kwargs)
+        if result is not NotImplemented:
+            return result
     what = f"{function.__module__}.{name}"
     if name not in _HARMLESS:
         _refuse_gradients(what, (args, kwargs))
@@ -221,10 +247,10 @@ def _takes(ours: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     if not required <= len(args) <= code.co_argcount or not set(kwargs) <= set(known):
         return False
     first = args[0]
-    if ours in (_concatenate, _stack):
-        return isinstance(first, list | tuple) and all(map(_is_operand, first))
     if ours is _where:
-        return all(map(_is_operand, args))
+        return True
+    if ours in (_concatenate, _stack):
+        return isinstance(first, list | tuple)
     # The tensor must be what is computed with, not an option.
     options = (*args[1:], *kwargs.values())
     return isinstance(first, Tensor) and not any(isinstance(each, Tensor) for each in options)

@@ -193,6 +193,17 @@ def test_adding_a_tensor_to_an_array_in_place():
         whole += leaf()
 
 
+def test_adding_an_array_to_a_tensor_in_place():
+    y = leaf() * 1
+    y *= A
+    assert y.tolist() == [3, 8] and y.requires_grad and y.dtype is mt.float32
+    y += np.float64(1)
+    y -= np.ones(2)
+    assert y.tolist() == [3, 8]
+    with pytest.raises(RuntimeError, match="can't be cast"):
+        mt.arange(2).add_(1).__iadd__(A)
+
+
 def test_numpys_writes_into_a_tensor_are_counted():
     x = mt.tensor([1.0, 2.0])
     w = leaf()
