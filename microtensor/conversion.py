@@ -45,6 +45,8 @@ def to_array(data: Any, dtype: Any = None, copy: bool = False) -> Array:
             data = _without_tensors(data)
         array = np.array(data)
     elif isinstance(data, np.ndarray | np.generic):
+        if is_masked(data):
+            raise TypeError("tensors have no masks; give the masked array's .filled(value)")
         array, own = (np.array(data) if copy else np.asarray(data)), data.dtype
     else:
         array = _array_of(data, copy)
@@ -97,6 +99,11 @@ def _has_elements(data: Any) -> bool:
     except TypeError:
         return False
     return True
+
+
+def is_masked(array: Any) -> bool:
+    """Say whether an array is NumPy's masked kind, without importing that part of NumPy."""
+    return type(array) is not np.ndarray and hasattr(array, "mask")
 
 
 def _is_too_large(array: Array) -> bool:

@@ -183,6 +183,7 @@ def test_dtypes_of_all_that_a_list_contains_are_promoted(data, dtype):
         (np.array(["2020-01-01"], "M8[D]"), TypeError, "datetime64"),
         (np.ones(2, np.longdouble), TypeError, "float128|longdouble"),
         (np.ones(2, complex), TypeError, "complex128"),
+        (np.ma.masked_array([1.0, 2.0], [True, False]), TypeError, "no masks.*filled"),
         ("abc", TypeError, "str"),
         (b"abc", TypeError, "bytes"),
         (["a", 1], TypeError, "list"),

@@ -86,7 +86,8 @@ def save(obj: Any, f: Any) -> None:
 
     Raises:
         TypeError: something that cannot be saved (the message says where), or no file.
-        ValueError: nesting deeper than 100 levels, or an object that contains itself.
+        ValueError: nesting deeper than 100 levels, an object that contains itself, or more than
+            100 MB of what is no tensor.
         ImportError: the safetensors library is not installed.
 
     Example:
@@ -111,6 +112,11 @@ def save(obj: Any, f: Any) -> None:
     arrays, description = pack(obj)
     text = json.dumps({"version": _VERSION, "content": description}, separators=(",", ":"))
     data = library.numpy.save(arrays, metadata={_KEY: text})
+    if int.from_bytes(data[:8], "little") > _LARGEST_HEADER:
+        raise ValueError(
+            f"save: what is no tensor takes more than the {_LARGEST_HEADER:,} bytes that a file "
+            "has for it; keep long lists of numbers as tensors"
+        )
     if isinstance(f, str | os.PathLike):
         _write_whole(f, data)
     else:

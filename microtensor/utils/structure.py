@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from microtensor import devices, dtypes
+from microtensor.conversion import is_masked
 from microtensor.copying import address, look_at, span
 from microtensor.tensor import Size, Tensor, wrap
 
@@ -122,7 +123,7 @@ class _Packer:
         return {"tensor": entry}
 
     def _leaf(self, array: Array, path: tuple[str, ...]) -> dict[str, Any]:
-        if array.dtype.name not in ARRAY_DTYPES or np.ma.isMaskedArray(array):
+        if array.dtype.name not in ARRAY_DTYPES or is_masked(array):
             raise TypeError(
                 f"save: cannot save the {type(array).__name__} of dtype {array.dtype} at "
                 f"{_place(path)}"

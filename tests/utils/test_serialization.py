@@ -299,6 +299,14 @@ def test_nesting_has_an_end():
             through(value)
 
 
+def test_a_file_that_could_not_be_loaded_is_not_written(monkeypatch, tmp_path):
+    monkeypatch.setattr(mt.utils.serialization, "_LARGEST_HEADER", 1000)
+    mt.save([1] * 100, tmp_path / "file")
+    with pytest.raises(ValueError, match=r"1,000 bytes.*as tensors"):
+        mt.save([1] * 1000, tmp_path / "file")
+    assert mt.load(tmp_path / "file") == [1] * 100
+
+
 def test_arguments_are_checked(tmp_path):
     with pytest.raises(TypeError, match="path or a file"):
         mt.save("path", {"x": mt.ones(1)})
