@@ -143,10 +143,11 @@ def _operands(inputs: tuple[Any, ...]) -> list[Tensor] | None:
 
 
 # ---- NumPy's functions that are no ufuncs -------------------------------------------------------
+# Each takes what it has a counterpart for; NotImplemented says that the operands are for NumPy.
 
 
 def _concatenate(arrays: Any, axis: Any = 0) -> Any:
-    operands = _operands(tuple(arrays))
+    operands = None if axis is None else _operands(tuple(arrays))
     return NotImplemented if operands is None else _mt["cat"](operands, axis)
 
 
@@ -156,10 +157,10 @@ def _stack(arrays: Any, axis: Any = 0) -> Any:
 
 
 def _where(condition: Any, x: Any, y: Any) -> Any:
-    operands = _operands((condition,)), _operands((x, y))
-    if operands[0] is None or operands[1] is None:
+    conditions, branches = _operands((condition,)), _operands((x, y))
+    if conditions is None or branches is None:
         return NotImplemented
-    return _mt["where"](*operands[0], *operands[1])
+    return _mt["where"](_mt["ne"](conditions[0], 0), *branches)
 
 
 def _sum(a: Any, axis: Any = None, *, dtype: Any = None, keepdims: bool = False) -> Any:
@@ -167,6 +168,8 @@ def _sum(a: Any, axis: Any = None, *, dtype: Any = None, keepdims: bool = False)
 
 
 def _mean(a: Any, axis: Any = None, *, dtype: Any = None, keepdims: bool = False) -> Any:
+    if dtype is None and not a.is_floating_point():
+        return NotImplemented
     return a.mean(axis, keepdim=keepdims, dtype=dtype)
 
 
@@ -190,8 +193,11 @@ def _transpose(a: Any, axes: Any = None) -> Any:
     return a.permute(tuple(range(a.ndim))[::-1] if axes is None else tuple(axes))
 
 
-def _clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
-    return a.clamp(a_min, a_max)
+def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    low, high = a_min if min is None else min, a_max if max is None else max
+    if not all(each is None or isinstance(each, _NUMBERS) for each in (low, high)):
+        return NotImplemented
+    return a.clamp(low, high)
 
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {

@@ -95,6 +95,18 @@ def test_shapes_that_do_not_broadcast_are_our_error():
         np.ones(3) + leaf()
 
 
+def test_what_only_numpy_can_do_is_numpys():
+    whole = mt.arange(4)
+    assert np.mean(whole) == 1.5 and type(np.mean(whole)) is np.float64
+    bounds = np.array([1, 1, 0, 0])
+    assert np.clip(whole, bounds, 2).tolist() == [1, 1, 2, 2]
+    assert np.concatenate([mt.ones(1, 2), A], axis=None).tolist() == [1, 1, 3, 4]
+    assert np.where(np.array([0, 2]), leaf(), A).tolist() == [3, 2]  # any condition
+    assert np.clip(leaf(), min=1.5).tolist() == [1.5, 2]
+    with pytest.raises(TypeError, match="would drop the gradient"):
+        np.clip(leaf(), A, 9)
+
+
 # ---- what would drop a gradient -----------------------------------------------------------------
 
 DROPS = {
