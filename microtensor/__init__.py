@@ -10,8 +10,9 @@ Example:
 
 from math import e, inf, nan, pi
 
-from microtensor import autograd, functions, nn, ops, optim, random, return_types, utils
+from microtensor import autograd, cuda, functions, nn, ops, optim, random, return_types, utils
 from microtensor.config import show_config
+from microtensor.devices import device
 from microtensor.dtypes import bool_ as bool
 from microtensor.dtypes import (
     double,
@@ -40,10 +41,12 @@ from microtensor.kernels import get_num_threads, set_num_threads
 from microtensor.layouts import (
     channels_last,
     contiguous_format,
+    layout,
     memory_format,
     preserve_format,
     strided,
 )
+from microtensor.printing import set_printoptions
 from microtensor.random import (
     Generator,
     get_rng_state,
@@ -53,6 +56,7 @@ from microtensor.random import (
     set_rng_state,
 )
 from microtensor.tensor import Size, Tensor
+from microtensor.utils.serialization import load, save
 
 newaxis = None
 __version__ = "0.1.0"
@@ -65,6 +69,8 @@ __all__ = [
     "bool",
     "channels_last",
     "contiguous_format",
+    "cuda",
+    "device",
     "double",
     "dtype",
     "e",
@@ -87,6 +93,8 @@ __all__ = [
     "int32",
     "int64",
     "is_grad_enabled",
+    "layout",
+    "load",
     "long",
     "manual_seed",
     "memory_format",
@@ -100,10 +108,12 @@ __all__ = [
     "preserve_format",
     "random",
     "return_types",
+    "save",
     "seed",
     "set_default_dtype",
     "set_grad_enabled",
     "set_num_threads",
+    "set_printoptions",
     "set_rng_state",
     "short",
     "show_config",

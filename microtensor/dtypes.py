@@ -70,6 +70,11 @@ def from_numpy_dtype(numpy_dtype: np.dtype[Any]) -> dtype:
     return found
 
 
+def is_supported(numpy_dtype: np.dtype[Any]) -> bool:
+    """Say whether tensors hold elements of a NumPy dtype, in whatever byte order."""
+    return numpy_dtype.kind in "fiub" and numpy_dtype.newbyteorder("=") in _by_numpy
+
+
 def as_dtype(value: Any) -> dtype:
     """Take a dtype, a NumPy dtype, its name or a Python type; TypeError names the legal ones."""
     if isinstance(value, dtype):

@@ -8,41 +8,25 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from microtensor import dtypes, kernels
+from microtensor.conversion import to_array as to_array
+from microtensor.copying import copy_array, parts_of, whole_of
+from microtensor.description import Description
+from microtensor.description import Size as Size
+from microtensor.description import checked_dim as checked_dim
 from microtensor.engine import Node, recording
-from microtensor.layouts import check_memory_format
+from microtensor.interop import Elements
 from microtensor.printing import format_tensor
 
 if TYPE_CHECKING:
     from microtensor.ops.methods import TensorMethods
 else:
     TensorMethods = object
-
-
-class Size(tuple[int, ...]):
-    """The shape of a tensor: a tuple that prints as PyTorch's does.
-
-    Example:
-        >>> import microtensor as mt
-        >>> mt.zeros(2, 3).shape, mt.zeros(2, 3).shape.numel()
-        (microtensor.Size([2, 3]), 6)
-    """
-
-    __slots__ = ()
-
-    def numel(self) -> int:
-        """Give the number of elements."""
-        count = 1
-        for length in self:
-            count *= length
-        return count
-
-    def __repr__(self) -> str:
-        return f"microtensor.Size({list(self)})"
 
 
 class Leaf(Node):
@@ -117,7 +101,7 @@ class RetainGrad:
             tensor._grad = gradient.clone() if tensor._grad is None else tensor._grad + gradient
 
 
-class Tensor(TensorMethods):
+class Tensor(Elements, Description, TensorMethods):
     """An n-dimensional array that remembers how it was computed.
 
     Args:
@@ -157,84 +141,6 @@ class Tensor(TensorMethods):
         self._node = None
         if requires_grad:
             self.requires_grad = True
-
-    # ---- what it is -------------------------------------------------------------------------
-
-    @property
-    def shape(self) -> Size:
-        """The lengths of the dimensions."""
-        return Size(self._array.shape)
-
-    @property
-    def dtype(self) -> dtypes.dtype:
-        """The data type."""
-        return dtypes.from_numpy_dtype(self._array.dtype)
-
-    @property
-    def ndim(self) -> int:
-        """The number of dimensions."""
-        return self._array.ndim
-
-    @property
-    def itemsize(self) -> int:
-        """Bytes per element."""
-        return self._array.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all elements."""
-        return self._array.nbytes
-
-    def dim(self) -> int:
-        """Give the number of dimensions."""
-        return self._array.ndim
-
-    ndimension = dim
-
-    def size(self, dim: int | None = None) -> Any:
-        """Give the shape, or the length of one dimension."""
-        if dim is None:
-            return self.shape
-        return self._array.shape[_checked_dim(dim, self._array.ndim)]
-
-    def numel(self) -> int:
-        """Give the number of elements."""
-        return self._array.size
-
-    nelement = numel
-
-    def element_size(self) -> int:
-        """Give the bytes per element."""
-        return self._array.itemsize
-
-    def stride(self, dim: int | None = None) -> Any:
-        """Give how many elements lie between neighbours along each dimension, or along one."""
-        array = self._array
-        strides = [step // array.itemsize for step in array.strides]
-        # Where a stride leads nowhere, NumPy may have 0: PyTorch has that of contiguous memory.
-        after = 1
-        for place in range(array.ndim - 1, -1, -1):
-            length = array.shape[place]
-            if not array.size or (length == 1 and not strides[place]):
-                strides[place] = after
-            after = strides[place] * max(length, 1)
-        if dim is None:
-            return tuple(strides)
-        return strides[_checked_dim(dim, array.ndim)]
-
-    def is_contiguous(self, memory_format: Any = None) -> bool:
-        """Say whether the elements lie in memory in row-major order without gaps."""
-        if memory_format is not None:
-            check_memory_format("is_contiguous", memory_format)
-        return self._array.flags.c_contiguous
-
-    def is_floating_point(self) -> bool:
-        """Say whether the dtype is a floating-point one."""
-        return self._array.dtype.kind == "f"
-
-    def data_ptr(self) -> int:
-        """Give the address of the first element."""
-        return self._array.ctypes.data
 
     # ---- its place in the graph -------------------------------------------------------------
 
@@ -403,85 +309,24 @@ class Tensor(TensorMethods):
         self._node = None
         return self
 
-    def numpy(self, *, force: bool = False) -> np.ndarray[Any, Any]:
-        """Give the array itself, sharing memory.
-
-        Args:
-            force: detach first, instead of refusing a tensor that requires a gradient.
-
-        Raises:
-            RuntimeError: the tensor requires a gradient (which NumPy would drop silently).
-        """
-        if node_of(self) is not None and not force:
-            raise RuntimeError(
-                "can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() "
-                "instead."
-            )
-        return self._array
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        array = self.numpy()
-        if dtype is not None and np.dtype(dtype) != array.dtype:
-            if copy is False:
-                raise ValueError(f"converting {array.dtype} to {np.dtype(dtype)} needs a copy")
-            return array.astype(dtype)
-        return array.copy() if copy else array
-
-    def item(self) -> Any:
-        """Give the only element as a Python number.
-
-        Raises:
-            RuntimeError: there is not exactly one element.
-        """
-        if self._array.size != 1:
-            raise RuntimeError(
-                f"a Tensor with {self._array.size} elements cannot be converted to Scalar"
-            )
-        return self._array.item()
-
-    def tolist(self) -> Any:
-        """Give the elements as nested lists of Python numbers."""
-        return self._array.tolist()
-
-    def __bool__(self) -> bool:
-        if self._array.size != 1:
-            count = "no values" if self._array.size == 0 else "more than one value"
-            raise RuntimeError(f"Boolean value of Tensor with {count} is ambiguous")
-        return bool(self._array.item())
-
-    def __float__(self) -> float:
-        self._check_single()
-        return float(self._array.item())
-
-    def __int__(self) -> int:
-        self._check_single()
-        return int(self._array.item())
-
-    def _check_single(self) -> None:
-        if self._array.size != 1:
-            raise ValueError(
-                "only one element tensors can be converted to Python scalars; this one has "
-                f"{self._array.size}"
-            )
-
-    def __index__(self) -> int:
-        if self._array.dtype.kind not in "iub" or self._array.size != 1:
-            raise TypeError("only integer tensors of a single element can be converted to an index")
-        return int(self.item())
-
-    def __len__(self) -> int:
-        if self._array.ndim == 0:
-            raise TypeError("len() of a 0-d tensor")
-        return len(self._array)
-
     def __iter__(self) -> Iterator[Tensor]:
         if self._array.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
         return (self[i] for i in range(len(self._array)))
 
+    def __reversed__(self) -> Tensor:
+        if self._array.ndim == 0:
+            return self
+        return self[np.arange(len(self._array))[::-1]]
+
     def __contains__(self, element: Any) -> bool:
         if isinstance(element, Tensor):
-            element = element._array
+            return bool((self == element).any())
+        if not isinstance(element, int | float | complex | np.number | np.bool_):
+            raise RuntimeError(
+                "Tensor.__contains__ only supports Tensor or scalar, but you passed in a "
+                f"{type(element)}."
+            )
         return bool((self._array == element).any())
 
     __hash__ = object.__hash__
@@ -492,22 +337,26 @@ class Tensor(TensorMethods):
         return format_tensor(self._array, grad_fn)
 
     def __format__(self, specification: str) -> str:
-        if self._array.ndim == 0 and specification:
+        # As in PyTorch: a single number formats as Python's, anything else takes no format.
+        if self._array.ndim == 0 and type(self) is Tensor:
             return format(self.item(), specification)
-        return format(str(self), specification)
+        return object.__format__(self, specification)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        return self._deep_copy(memo, with_grad=True)
+
+    def _deep_copy(self, memo: dict[int, Any], with_grad: bool) -> Tensor:
         if not self.is_leaf:
             raise RuntimeError(
                 "only Tensors created explicitly by the user (graph leaves) support the deepcopy "
                 "protocol at the moment. Detach it first: x.detach()."
             )
-        # cls.__new__ and not __init__: a subclass's own constructor may want other arguments.
-        result = type(self).__new__(type(self))
+        array, cell = copy_array(self._array, memo), deepcopy(self._cell, memo)
+        result = _rebuild(type(self), array, None, self.requires_grad, cell)
         memo[id(self)] = result
-        _fill(result, self._array.copy(), self.requires_grad)
-        if self._grad is not None:
-            result._grad = self._grad.__deepcopy__(memo)
+        if with_grad and self._grad is not None:
+            result._grad = deepcopy(self._grad, memo)
+        result.__dict__.update(deepcopy(self._own_attributes(), memo))
         return result
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -516,9 +365,15 @@ class Tensor(TensorMethods):
                 "only leaf tensors can be pickled: a graph does not travel. Detach it first: "
                 "x.detach()."
             )
-        return _rebuild, (type(self), self._array, self.requires_grad)
+        parts = (type(self), *parts_of(self._array), self.requires_grad, self._cell)
+        return _rebuild, parts, self._own_attributes() or None
+
+    def _own_attributes(self) -> dict[str, Any]:
+        """Give what users have attached."""
+        return {k: v for k, v in self.__dict__.items() if k not in _FIELDS}
 
 
+_FIELDS = frozenset([*Tensor.__annotations__, "_after_accumulate"])
 _new = object.__new__
 
 
@@ -567,81 +422,20 @@ def move_retained(before: Node | None, after: Node | None) -> None:
             after.hooks = [hook]
 
 
-def to_array(data: Any, dtype: Any = None, copy: bool = False) -> np.ndarray[Any, Any]:
-    """Make an array of whatever a tensor can be made of.
-
-    Python floats become the default dtype; arrays keep theirs, in native byte order.
-
-    Raises:
-        TypeError: the data is not numeric, or complex.
-        ValueError: nested sequences of unequal length, an integer beyond 64 bits.
-        RuntimeError: a Python number that an integer dtype cannot hold.
-    """
-    if isinstance(data, Tensor):
-        data = data._array
-    elif isinstance(data, list | tuple) and data:
-        data = _without_tensors(data)
-    first = data
-    while isinstance(first, list | tuple) and first:
-        first = first[0]
-    numeric = hasattr(first, "dtype")  # of an array or a NumPy number; Python's have none
-    array = np.asarray(data) if isinstance(data, np.ndarray) and not copy else np.array(data)
-    beyond = array.dtype.kind == "u" or (array.dtype == object and isinstance(first, int))
-    if beyond and not numeric:
-        raise ValueError("an integer is too large: tensors hold at most 64-bit signed ones")
-    if array.dtype.kind not in "fiub":
-        raise TypeError(
-            f"tensors hold real numbers or bools; got data of type "
-            f"{getattr(data, 'dtype', None) or type(data).__name__} (as an array: {array.dtype})"
-        )
-    if dtype is None:
-        if (not numeric and array.dtype.kind == "f") or (array.size == 0 and not numeric):
-            dtype = dtypes.get_default_dtype().numpy
-        else:
-            # The canonical object: newbyteorder makes an equal one, and kernels compare identity.
-            dtype = dtypes.from_numpy_dtype(array.dtype.newbyteorder("=")).numpy
-    if array.dtype is dtype:
-        return array
-    if not numeric and dtype.kind in "iu" and array.size:
-        limits = np.iinfo(dtype)
-        # Written so that NaN, which compares false, is refused too.
-        if not (array.min() >= limits.min and array.max() <= limits.max):
-            raise RuntimeError(f"value cannot be converted to type {dtype.name} without overflow")
-    with np.errstate(all="ignore"):
-        return array.astype(dtype)
-
-
-def _without_tensors(data: Any) -> Any:
-    if isinstance(data, Tensor):
-        # Python numbers, so that [tensor(1.0), 2] follows the default dtype like [1.0, 2].
-        return data.tolist()
-    if isinstance(data, list | tuple):
-        return [_without_tensors(each) for each in data]
-    return data
-
-
-def _fill(tensor: Tensor, array: np.ndarray[Any, Any], requires_grad: bool) -> None:
-    tensor._array = array
-    tensor._cell = [0]
+def _rebuild(
+    kind: type[Tensor],
+    array: np.ndarray[Any, Any],
+    layout: tuple[Any, ...] | None,
+    requires_grad: bool,
+    cell: list[int],
+) -> Tensor:
+    # __new__ and not __init__: a subclass's own constructor may want other arguments.
+    tensor = kind.__new__(kind)
+    array = whole_of(array, layout)
+    dtype = dtypes.from_numpy_dtype(array.dtype).numpy
+    # An unpickled array has a dtype object of its own, and kernels compare identity.
+    tensor._array = array if array.dtype is dtype else array.view(dtype)
+    tensor._cell = cell
     tensor._base = None
     tensor._node = Leaf(tensor) if requires_grad else None
-
-
-def _rebuild(kind: type[Tensor], array: np.ndarray[Any, Any], requires_grad: bool) -> Tensor:
-    tensor = kind.__new__(kind)
-    _fill(tensor, array, requires_grad)
     return tensor
-
-
-def _checked_dim(dim: int, ndim: int) -> int:
-    """Give a dimension counted from the front; IndexError names the legal range."""
-    extent = max(ndim, 1)
-    if not -extent <= dim < extent:
-        raise IndexError(
-            f"Dimension out of range (expected to be in range of [{-extent}, {extent - 1}], but "
-            f"got {dim})"
-        )
-    return dim % extent
-
-
-checked_dim = _checked_dim

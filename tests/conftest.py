@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import microtensor as mt
+from microtensor.printing import get_printoptions
 
 
 def _global_state():
@@ -14,6 +15,7 @@ def _global_state():
         "default dtype": mt.get_default_dtype(),
         "number of threads": mt.get_num_threads(),
         "NumPy's error handling": np.geterr(),
+        "print options": get_printoptions(),
     }
 
 
@@ -22,6 +24,7 @@ def _restore(state):
     mt.set_default_dtype(state["default dtype"])
     mt.set_num_threads(state["number of threads"])
     np.seterr(**state["NumPy's error handling"])
+    mt.set_printoptions(**state["print options"])
 
 
 @pytest.fixture(autouse=True)

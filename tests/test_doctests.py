@@ -66,6 +66,8 @@ def test_example(example):
     if ".lab" in example.name:  # its functions import these when called
         pytest.importorskip("sklearn")
         pytest.importorskip("matplotlib")
+    if ".serialization" in example.name:
+        pytest.importorskip("safetensors")
     report = []
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     runner.run(example, out=report.append, clear_globs=False)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import microtensor as mt
+from microtensor.printing import get_printoptions, printoptions
 
 NAN, INF = float("nan"), float("inf")
 
@@ -56,7 +57,7 @@ def test_single_numbers_take_formats():
     assert f"{mt.tensor(3.14159):.2f}" == "3.14"
     assert f"{mt.tensor(7):>4d}" == "   7"
     assert f"{mt.tensor([1.0])}" == "tensor([1.])"
-    assert f"{mt.tensor(2.0)}" == "tensor(2.)"
+    assert f"{mt.tensor(2.0)}" == "2.0"
 
 
 def test_printing_changes_nothing():
@@ -131,3 +132,102 @@ def test_computed_tensors_print_as_in_pytorch(torch):
         if m is mt:
             ours = texts
     assert ours == texts
+
+
+# ---- options ------------------------------------------------------------------------------------
+
+DEFAULTS = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None}
+
+
+def test_options_can_be_set_and_read():
+    x = mt.tensor([1.123456, 20.0])
+    assert get_printoptions() == DEFAULTS
+    with printoptions(precision=2):
+        assert repr(x) == "tensor([ 1.12, 20.00])"
+        with printoptions(sci_mode=True):
+            assert repr(x) == "tensor([1.12e+00, 2.00e+01])"
+        assert get_printoptions() == {**DEFAULTS, "precision": 2}
+    assert get_printoptions() == DEFAULTS
+    with printoptions(threshold=2, edgeitems=1):
+        assert repr(mt.arange(9)) == "tensor([0,  ..., 8])"
+    with printoptions(linewidth=20):
+        assert repr(mt.arange(6)) == "tensor([0, 1, 2, 3,\n        4, 5])"
+    with printoptions(profile="full"):
+        assert "..." not in repr(mt.arange(2000))
+    with printoptions(profile="short"):
+        assert repr(x) == "tensor([ 1.12, 20.00])"
+
+
+def test_options_come_back_after_an_exception():
+    with pytest.raises(KeyError), printoptions(precision=1):
+        raise KeyError
+    assert get_printoptions() == DEFAULTS
+    with pytest.raises(ValueError, match=r"default, short, full.*'long'"):
+        mt.set_printoptions(profile="long")
+
+
+def test_a_mode_lasts_until_the_next_call_only():
+    try:
+        mt.set_printoptions(sci_mode=True)
+        mt.set_printoptions(precision=3)
+        assert get_printoptions() == {**DEFAULTS, "precision": 3}
+    finally:
+        mt.set_printoptions(profile="default")
+
+
+# ---- anything at all ----------------------------------------------------------------------------
+
+
+def anything(rng):
+    """Give an array of any dtype and shape, with numbers of any size and strange ones."""
+    dimensions = rng.integers(0, 5)
+    shape = tuple(rng.integers(0, 9, dimensions))
+    if rng.random() < 0.3:
+        shape = tuple(rng.integers(1, 60, min(dimensions, 2)))
+    dtype = str(rng.choice(["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "?"]))
+    values = np.asarray(rng.normal(size=shape) * 10.0 ** rng.integers(-8, 10))
+    if rng.random() < 0.3:
+        values = values * 10.0 ** rng.integers(-6, 6, size=shape)
+    if rng.random() < 0.3:
+        values = np.round(values)
+    if dtype[0] == "f" and rng.random() < 0.4:
+        strange = rng.choice([np.nan, np.inf, -np.inf, 0.0, -0.0])
+        values = np.where(rng.random(shape) < 0.3, strange, values)
+    with np.errstate(all="ignore"):
+        return np.asarray(np.asarray(values).astype(dtype))
+
+
+def any_options(rng):
+    choices = {
+        "profile": lambda: str(rng.choice(["default", "short", "full"])),
+        "precision": lambda: int(rng.integers(0, 9)),
+        "threshold": lambda: int(rng.integers(0, 60)),
+        "edgeitems": lambda: int(rng.integers(0, 5)),
+        "linewidth": lambda: int(rng.integers(1, 120)),
+        "sci_mode": lambda: bool(rng.integers(0, 2)),
+    }
+    return {name: draw() for name, draw in choices.items() if rng.random() < 0.4}
+
+
+@pytest.mark.parametrize("with_options", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_anything_prints_as_in_pytorch(seed, with_options, torch):
+    rng = np.random.default_rng(seed)
+    for _ in range(100):
+        array, options = anything(rng), any_options(rng) if with_options else {}
+        gradient = bool(array.dtype.kind == "f" and rng.random() < 0.4)
+        kind = rng.choice(["leaf", "computed", "parameter"]) if gradient else "plain"
+        texts = []
+        for m in (mt, torch):
+            x = m.tensor(array, requires_grad=kind == "leaf")
+            if kind == "parameter":
+                x = m.nn.Parameter(x)
+            elif kind == "computed":
+                x = x.requires_grad_() * 1
+            m.set_printoptions(profile="default")
+            m.set_printoptions(**options)
+            try:
+                texts.append(repr(x).replace("microtensor.", "torch."))
+            finally:
+                m.set_printoptions(profile="default")
+        assert texts[0] == texts[1], (options, array.dtype, array.shape)

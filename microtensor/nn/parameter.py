@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -49,10 +49,7 @@ class Parameter(Tensor):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
         # PyTorch's rule: the copy of a parameter starts without a gradient.
-        copy = type(self).__new__(type(self))
-        Parameter.__init__(copy, self.data.clone(), self.requires_grad)
-        memo[id(self)] = copy
-        return copy
+        return cast(Parameter, self._deep_copy(memo, with_grad=False))
 
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
-from microtensor import dtypes
+from microtensor import devices, dtypes
 from microtensor.engine import no_grad
 from microtensor.tensor import Tensor
 
@@ -308,7 +308,7 @@ def _wanted_dtype(
     for value in args:
         if isinstance(value, Tensor):
             tensor = value
-        elif isinstance(value, str):
+        elif isinstance(value, str | devices.device):
             device = value
         elif isinstance(value, dtypes.dtype):
             dtype = value

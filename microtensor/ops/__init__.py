@@ -16,6 +16,7 @@ from microtensor.ops import (
     counting,
     creation,
     distances,
+    exchange,
     expanding,
     extremes,
     grids,
@@ -24,6 +25,7 @@ from microtensor.ops import (
     joining,
     linear,
     losses,
+    numpy_protocol,
     operators,
     picking,
     powers,
@@ -51,6 +53,8 @@ from microtensor.tensor import Tensor
 
 for _name, _function in methods.items():
     setattr(Tensor, _name, _function)
+for _name, _function in numpy_protocol.PROTOCOL.items():
+    setattr(Tensor, _name, _function)
 for _name, _property in properties.items():
     setattr(Tensor, _name, _property)
 
@@ -68,6 +72,7 @@ __all__ = [
     "counting",
     "creation",
     "distances",
+    "exchange",
     "expanding",
     "extremes",
     "grids",
@@ -77,6 +82,7 @@ __all__ = [
     "linear",
     "losses",
     "methods",
+    "numpy_protocol",
     "operators",
     "picking",
     "powers",

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from microtensor import dtypes
+from microtensor.layouts import check_device
 from microtensor.ops.declare import publish, refuse
 from microtensor.ops.promotion import common_dtype, number_dtype
 from microtensor.ops.promotion import promote_types as promoted
@@ -47,14 +48,6 @@ _METHODS = {
 }
 for _name, _dtype in _METHODS.items():
     _conversion(_name, _dtype)
-
-
-def _check_device(device: Any) -> None:
-    """Refuse whatever is not the CPU: None, "cpu", or an object that prints as such a device."""
-    kind = getattr(device, "type", device)
-    if device is None or (isinstance(kind, str) and kind.split(":")[0] == "cpu"):
-        return
-    raise RuntimeError(f"to(): there is no device {device!r}; microtensor runs on 'cpu'")
 
 
 def _is_dtype(value: Any) -> bool:
@@ -122,9 +115,25 @@ def to(
         )
     if len(rest) == 2:
         copy = rest[1]
-    _check_device(device)
+    check_device("to", device)
     result = input if dtype is None else convert(input, dtype)
     return result.clone() if copy and result is input else result
+
+
+@publish("input: Tensor", namespaces=(), method="cpu")
+def cpu(input: Tensor) -> Tensor:
+    """Give the tensor itself: it is on the CPU already."""
+    return input
+
+
+@publish("input: Tensor, device: Any = None", namespaces=(), method="cuda")
+def cuda(input: Tensor, device: Any = None) -> Tensor:
+    """Refuse: microtensor runs on the CPU.
+
+    Raises:
+        RuntimeError: always.
+    """
+    raise RuntimeError("cuda(): there is no device 'cuda': microtensor runs on 'cpu'")
 
 
 @publish("input: Tensor, other: Tensor", namespaces=(), method="type_as")

@@ -61,6 +61,16 @@ def _reflected(name: str) -> Any:
     return operator
 
 
+def _inplace(name: str) -> Any:
+    function = methods[name]
+
+    def operator(self: Tensor, other: Any) -> Any:
+        return function(self, wrap(to_array(other)) if isinstance(other, np.ndarray) else other)
+
+    operator.__name__ = name
+    return operator
+
+
 _BINARY = {
     "add": "add",
     "sub": "sub",
@@ -82,7 +92,7 @@ for _python, _name in _BINARY.items():
     methods[f"__{_python}__"] = _operator(_name)
     methods[f"__r{_python}__"] = _reflected(_name)
     if f"{_name}_" in methods:
-        methods[f"__i{_python}__"] = methods[f"{_name}_"]
+        methods[f"__i{_python}__"] = _inplace(f"{_name}_")
 for _name in _COMPARISONS:
     methods[f"__{_name}__"] = _operator(_name)
 methods["__neg__"] = methods["neg"]

@@ -1,5 +1,5 @@
 """What training needs beside tensors and modules."""
 
-from microtensor.utils import data
+from microtensor.utils import data, dlpack, serialization
 
-__all__ = ["data"]
+__all__ = ["data", "dlpack", "serialization"]
