@@ -30,7 +30,14 @@ from microtensor.dtypes import (
 )
 from microtensor.dtypes import float32 as float
 from microtensor.dtypes import int32 as int
-from microtensor.engine import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from microtensor.engine import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from microtensor.functions import *  # noqa: F403 - the declared ops, listed in functions.pyi
 from microtensor.kernels import get_num_threads, set_num_threads
 from microtensor.random import (
@@ -62,6 +69,7 @@ __all__ = [
     "get_num_threads",
     "get_rng_state",
     "half",
+    "inference_mode",
     "initial_seed",
     "int",
     "int8",
@@ -69,6 +77,7 @@ __all__ = [
     "int32",
     "int64",
     "is_grad_enabled",
+    "is_inference_mode_enabled",
     "long",
     "manual_seed",
     "nn",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from microtensor import dtypes, kernels
-from microtensor.engine import Node, recording
+from microtensor.engine import INFERENCE_CELL, Node, RemovableHandle, recording
 from microtensor.printing import format_tensor
 
 if TYPE_CHECKING:
@@ -56,6 +56,11 @@ class Leaf(Node):
         super().__init__(None, (), (), (), 0, tensor._array.shape, tensor._array.dtype)
         self.tensor = weakref.ref(tensor)
 
+    @property
+    def variable(self) -> Tensor | None:
+        """The tensor whose ``.grad`` this is for, while it lives."""
+        return self.tensor()
+
     def accumulate(self, gradient: Any, owned: bool, create_graph: bool) -> None:
         """Add the gradient of one whole walk to the tensor's ``.grad``."""
         tensor = self.tensor()
@@ -82,25 +87,6 @@ class Leaf(Node):
         if after:
             for hook in list(after.values()):
                 hook(tensor)
-
-
-class RemovableHandle:
-    """What registering a hook returns: ``remove()`` takes the hook away again."""
-
-    def __init__(self, remove: Callable[[], None]) -> None:
-        self._remove: Callable[[], None] | None = remove
-
-    def remove(self) -> None:
-        """Take the hook away; harmless when called twice."""
-        if self._remove is not None:
-            self._remove()
-            self._remove = None
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.remove()
 
 
 class RetainGrad:
@@ -151,7 +137,7 @@ class Tensor(TensorMethods):
     def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False) -> None:
         chosen = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
         self._array = to_array(data, chosen.numpy, copy=True)
-        self._cell = [0]
+        self._cell = new_cell()
         self._base = None
         self._node = None
         if requires_grad:
@@ -242,6 +228,11 @@ class Tensor(TensorMethods):
         if not value:
             self._node = None
         elif node is None:
+            if self._cell is INFERENCE_CELL and recording.enabled is not None:
+                raise RuntimeError(
+                    "Setting requires_grad=True on inference tensor outside InferenceMode is not "
+                    "allowed. Make a clone() to get a normal tensor."
+                )
             if self._array.dtype.kind != "f":
                 raise RuntimeError(
                     "only tensors of floating point dtype can require gradients; this one is "
@@ -298,7 +289,13 @@ class Tensor(TensorMethods):
     @property
     def _version(self) -> int:
         """How often the memory has been written to in place."""
+        if self._cell is INFERENCE_CELL:
+            raise RuntimeError("Inference tensors do not track version counter.")
         return self._cell[0]
+
+    def is_inference(self) -> bool:
+        """Say whether it was made in inference mode."""
+        return self._cell is INFERENCE_CELL
 
     def _is_view(self) -> bool:
         return self._base is not None
@@ -512,9 +509,14 @@ def wrap(array: np.ndarray[Any, Any], node: Node | None = None) -> Tensor:
     tensor = _new(Tensor)
     tensor._array = array
     tensor._node = node
-    tensor._cell = [0]
+    tensor._cell = [0] if recording.enabled is not None else INFERENCE_CELL
     tensor._base = None
     return tensor
+
+
+def new_cell() -> list[int]:
+    """Give the version cell of a new tensor: in inference mode that of all inference tensors."""
+    return [0] if recording.enabled is not None else INFERENCE_CELL
 
 
 def node_of(tensor: Tensor) -> Node | None:
@@ -607,7 +609,7 @@ def _without_tensors(data: Any) -> Any:
 
 def _fill(tensor: Tensor, array: np.ndarray[Any, Any], requires_grad: bool) -> None:
     tensor._array = array
-    tensor._cell = [0]
+    tensor._cell = new_cell()
     tensor._base = None
     tensor._node = Leaf(tensor) if requires_grad else None
 

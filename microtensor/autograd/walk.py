@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from microtensor.engine import Node, recording, run_backward
+from microtensor.engine import Node, recording, run_backward, set_mode
 from microtensor.ops.algebra import ARRAYS, TENSORS
 from microtensor.tensor import Leaf, Tensor, node_of, wrap
 
@@ -127,12 +127,12 @@ def grad(
 
 
 def _walk(roots: Any, algebra: Any, keep: bool, wanted: set[Node] | None) -> dict[Node, Any]:
-    previous = recording.enabled
-    recording.enabled = algebra.create_graph
+    previous = recording.wanted
+    set_mode(algebra.create_graph)
     try:
         return run_backward(roots, algebra, keep, wanted)
     finally:
-        recording.enabled = previous
+        set_mode(previous)
 
 
 def _differentiable_input(tensor: Any, op: str) -> Node:
