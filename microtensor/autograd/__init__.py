@@ -1,11 +1,13 @@
 """Differentiation, as users call it."""
 
+from microtensor.autograd import graph
 from microtensor.autograd.anomaly import (
     detect_anomaly,
     is_anomaly_check_nan_enabled,
     is_anomaly_enabled,
     set_detect_anomaly,
 )
+from microtensor.autograd.drawing import graph_of
 from microtensor.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from microtensor.autograd.walk import backward, grad
 from microtensor.engine import (
@@ -25,6 +27,8 @@ __all__ = [
     "grad",
     "gradcheck",
     "gradgradcheck",
+    "graph",
+    "graph_of",
     "inference_mode",
     "is_anomaly_check_nan_enabled",
     "is_anomaly_enabled",
