@@ -8,6 +8,7 @@ from microtensor.autograd.anomaly import (
     set_detect_anomaly,
 )
 from microtensor.autograd.drawing import graph_of
+from microtensor.autograd.function import Function
 from microtensor.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from microtensor.autograd.walk import backward, grad
 from microtensor.engine import (
@@ -20,6 +21,7 @@ from microtensor.engine import (
 )
 
 __all__ = [
+    "Function",
     "GradcheckError",
     "backward",
     "detect_anomaly",
