@@ -8,7 +8,7 @@ Example:
     tensor([2., 4., 6.])
 """
 
-from microtensor import autograd, functions, nn, ops, optim, utils
+from microtensor import autograd, func, functions, nn, ops, optim, utils
 from microtensor.config import show_config
 from microtensor.dtypes import bool_ as bool
 from microtensor.dtypes import (
@@ -38,6 +38,7 @@ from microtensor.engine import (
     no_grad,
     set_grad_enabled,
 )
+from microtensor.func import vmap
 from microtensor.functions import *  # noqa: F403 - the declared ops, listed in functions.pyi
 from microtensor.kernels import get_num_threads, set_num_threads
 from microtensor.random import (
@@ -65,6 +66,7 @@ __all__ = [
     "float16",
     "float32",
     "float64",
+    "func",
     "get_default_dtype",
     "get_num_threads",
     "get_rng_state",
@@ -93,5 +95,6 @@ __all__ = [
     "show_config",
     "uint8",
     "utils",
+    "vmap",
 ]
 __all__ += functions.__all__

@@ -1,6 +1,6 @@
 """Differentiation, as users call it."""
 
-from microtensor.autograd import graph
+from microtensor.autograd import functional, graph
 from microtensor.autograd.anomaly import (
     detect_anomaly,
     is_anomaly_check_nan_enabled,
@@ -26,6 +26,7 @@ __all__ = [
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "functional",
     "grad",
     "gradcheck",
     "gradgradcheck",
