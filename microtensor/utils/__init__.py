@@ -1,5 +1,5 @@
 """What training needs beside tensors and modules."""
 
-from microtensor.utils import data
+from microtensor.utils import checkpoint, data
 
-__all__ = ["data"]
+__all__ = ["checkpoint", "data"]
