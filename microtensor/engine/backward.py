@@ -123,14 +123,10 @@ def run_backward(
                 raise RuntimeError(_changed_in_place(node))
         if create_graph:
             saved = algebra.lift(node)
-        if hooks:
-            gradient = algebra.run_prehooks(node, gradient)
-        if watching:
-            contributions = watched_backward(node, gradient, parents, saved, algebra)
+        if hooks or watching:
+            contributions = _observed_backward(node, gradient, parents, saved, algebra)
         else:
             contributions = op.backward(gradient, parents, saved)
-        if hooks:
-            contributions = algebra.run_posthooks(node, contributions, gradient)
         if not keep and saved:
             node.saved = None
 
@@ -159,6 +155,21 @@ def run_backward(
                 owned.add(parent)
         owned.discard(node)
     return results
+
+
+def _observed_backward(
+    node: Node, gradient: Any, parents: tuple[Any, ...], saved: Any, algebra: Algebra
+) -> tuple[Any, ...]:
+    """Call a node's rules where hooks, or anomaly mode, look on."""
+    if node.hooks:
+        gradient = algebra.run_prehooks(node, gradient)
+    if state.enabled:
+        contributions = watched_backward(node, gradient, parents, saved, algebra)
+    else:
+        contributions = node.op.backward(gradient, parents, saved)
+    if node.hooks:
+        contributions = algebra.run_posthooks(node, contributions, gradient)
+    return contributions
 
 
 def _nodes_leading_to(wanted: set[Node], roots: Iterable[Node]) -> set[Node]:

@@ -108,6 +108,9 @@ class _Switch(_Mode):
 
     _wanted: bool
 
+    def __init__(self) -> None:
+        self._before: list[bool] = []
+
     def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
         if function is not None:
             return _decorate(function, functools.partial(_switched, cls._wanted))
@@ -115,6 +118,19 @@ class _Switch(_Mode):
 
     def _switch(self) -> Callable[[], None]:
         return _switched(self._wanted)
+
+    # As _Mode's, with less ado: these two are used around many a small step.
+    def __enter__(self) -> None:
+        self._before.append(recording.wanted)
+        set_mode(self._wanted)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        set_mode(self._before.pop())
 
 
 def _switched(wanted: bool) -> Callable[[], None]:
