@@ -10,7 +10,18 @@ Example:
 
 from math import e, inf, nan, pi
 
-from microtensor import autograd, cuda, functions, nn, ops, optim, random, return_types, utils
+from microtensor import (
+    autograd,
+    cuda,
+    func,
+    functions,
+    nn,
+    ops,
+    optim,
+    random,
+    return_types,
+    utils,
+)
 from microtensor.config import show_config
 from microtensor.devices import device
 from microtensor.dtypes import bool_ as bool
@@ -35,7 +46,15 @@ from microtensor.dtypes import (
 )
 from microtensor.dtypes import float32 as float
 from microtensor.dtypes import int32 as int
-from microtensor.engine import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from microtensor.engine import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from microtensor.func import vmap
 from microtensor.functions import *  # noqa: F403 - the declared ops, listed in functions.pyi
 from microtensor.kernels import get_num_threads, set_num_threads
 from microtensor.layouts import (
@@ -80,12 +99,14 @@ __all__ = [
     "float16",
     "float32",
     "float64",
+    "func",
     "get_default_dtype",
     "get_num_threads",
     "get_rng_state",
     "half",
     "iinfo",
     "inf",
+    "inference_mode",
     "initial_seed",
     "int",
     "int8",
@@ -93,6 +114,7 @@ __all__ = [
     "int32",
     "int64",
     "is_grad_enabled",
+    "is_inference_mode_enabled",
     "layout",
     "load",
     "long",
@@ -120,5 +142,6 @@ __all__ = [
     "strided",
     "uint8",
     "utils",
+    "vmap",
 ]
 __all__ += functions.__all__

@@ -19,7 +19,7 @@ from microtensor.copying import copy_array, parts_of, whole_of
 from microtensor.description import Description
 from microtensor.description import Size as Size
 from microtensor.description import checked_dim as checked_dim
-from microtensor.engine import Node, recording
+from microtensor.engine import INFERENCE_CELL, Node, RemovableHandle, recording
 from microtensor.interop import Elements
 from microtensor.printing import format_tensor
 
@@ -40,6 +40,11 @@ class Leaf(Node):
     def __init__(self, tensor: Tensor) -> None:
         super().__init__(None, (), (), (), 0, tensor._array.shape, tensor._array.dtype)
         self.tensor = weakref.ref(tensor)
+
+    @property
+    def variable(self) -> Tensor | None:
+        """The tensor whose ``.grad`` this is for, while it lives."""
+        return self.tensor()
 
     def accumulate(self, gradient: Any, owned: bool, create_graph: bool) -> None:
         """Add the gradient of one whole walk to the tensor's ``.grad``."""
@@ -67,25 +72,6 @@ class Leaf(Node):
         if after:
             for hook in list(after.values()):
                 hook(tensor)
-
-
-class RemovableHandle:
-    """What registering a hook returns: ``remove()`` takes the hook away again."""
-
-    def __init__(self, remove: Callable[[], None]) -> None:
-        self._remove: Callable[[], None] | None = remove
-
-    def remove(self) -> None:
-        """Take the hook away; harmless when called twice."""
-        if self._remove is not None:
-            self._remove()
-            self._remove = None
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.remove()
 
 
 class RetainGrad:
@@ -136,7 +122,7 @@ class Tensor(Elements, Description, TensorMethods):
     def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False) -> None:
         chosen = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
         self._array = to_array(data, chosen.numpy, copy=True)
-        self._cell = [0]
+        self._cell = new_cell()
         self._base = None
         self._node = None
         if requires_grad:
@@ -163,6 +149,11 @@ class Tensor(Elements, Description, TensorMethods):
         if not value:
             self._node = None
         elif node is None:
+            if self._cell is INFERENCE_CELL and recording.enabled is not None:
+                raise RuntimeError(
+                    "Setting requires_grad=True on inference tensor outside InferenceMode is not "
+                    "allowed. Make a clone() to get a normal tensor."
+                )
             if self._array.dtype.kind != "f":
                 raise RuntimeError(
                     "only tensors of floating point dtype can require gradients; this one is "
@@ -219,7 +210,13 @@ class Tensor(Elements, Description, TensorMethods):
     @property
     def _version(self) -> int:
         """How often the memory has been written to in place."""
+        if self._cell is INFERENCE_CELL:
+            raise RuntimeError("Inference tensors do not track version counter.")
         return self._cell[0]
+
+    def is_inference(self) -> bool:
+        """Say whether it was made in inference mode."""
+        return self._cell is INFERENCE_CELL
 
     def _is_view(self) -> bool:
         return self._base is not None
@@ -351,7 +348,8 @@ class Tensor(Elements, Description, TensorMethods):
                 "only Tensors created explicitly by the user (graph leaves) support the deepcopy "
                 "protocol at the moment. Detach it first: x.detach()."
             )
-        array, cell = copy_array(self._array, memo), deepcopy(self._cell, memo)
+        array = copy_array(self._array, memo)
+        cell = new_cell() if self._cell is INFERENCE_CELL else deepcopy(self._cell, memo)
         result = _rebuild(type(self), array, None, self.requires_grad, cell)
         memo[id(self)] = result
         if with_grad and self._grad is not None:
@@ -365,7 +363,8 @@ class Tensor(Elements, Description, TensorMethods):
                 "only leaf tensors can be pickled: a graph does not travel. Detach it first: "
                 "x.detach()."
             )
-        parts = (type(self), *parts_of(self._array), self.requires_grad, self._cell)
+        cell = [0] if self._cell is INFERENCE_CELL else self._cell
+        parts = (type(self), *parts_of(self._array), self.requires_grad, cell)
         return _rebuild, parts, self._own_attributes() or None
 
     def _own_attributes(self) -> dict[str, Any]:
@@ -382,9 +381,14 @@ def wrap(array: np.ndarray[Any, Any], node: Node | None = None) -> Tensor:
     tensor = _new(Tensor)
     tensor._array = array
     tensor._node = node
-    tensor._cell = [0]
+    tensor._cell = [0] if recording.enabled is not None else INFERENCE_CELL
     tensor._base = None
     return tensor
+
+
+def new_cell() -> list[int]:
+    """Give the version cell of a new tensor: in inference mode that of all inference tensors."""
+    return [0] if recording.enabled is not None else INFERENCE_CELL
 
 
 def node_of(tensor: Tensor) -> Node | None:

@@ -1,17 +1,43 @@
 """Differentiation, as users call it."""
 
+from microtensor.autograd import functional, graph
+from microtensor.autograd.anomaly import (
+    detect_anomaly,
+    is_anomaly_check_nan_enabled,
+    is_anomaly_enabled,
+    set_detect_anomaly,
+)
+from microtensor.autograd.drawing import graph_of
+from microtensor.autograd.function import Function
 from microtensor.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from microtensor.autograd.walk import backward, grad
-from microtensor.engine import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from microtensor.engine import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 
 __all__ = [
+    "Function",
     "GradcheckError",
     "backward",
+    "detect_anomaly",
     "enable_grad",
+    "functional",
     "grad",
     "gradcheck",
     "gradgradcheck",
+    "graph",
+    "graph_of",
+    "inference_mode",
+    "is_anomaly_check_nan_enabled",
+    "is_anomaly_enabled",
     "is_grad_enabled",
+    "is_inference_mode_enabled",
     "no_grad",
+    "set_detect_anomaly",
     "set_grad_enabled",
 ]

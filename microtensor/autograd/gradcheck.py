@@ -31,6 +31,15 @@ def gradcheck(
     atol: float = 1e-5,
     rtol: float = 1e-3,
     raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_batched_forward_grad: bool = False,
+    check_forward_ad: bool = False,
+    check_backward_ad: bool = True,
+    fast_mode: bool = False,
+    masked: bool | None = None,
     seed: int = 0,
 ) -> bool:
     """Compare a function's gradients with central differences.
@@ -44,6 +53,16 @@ def gradcheck(
         atol: the absolute tolerance.
         rtol: the relative one.
         raise_exception: raise where they differ, rather than return False.
+        nondet_tol: how far two walks over the same graph may differ.
+        check_undefined_grad: accepted for PyTorch's sake: each output is walked from alone, the
+            others having no gradient, in any case.
+        check_grad_dtypes: accepted likewise: the engine casts gradients to the input's dtype.
+        check_batched_grad: whether to compare a batched walk with single ones, too.
+        check_batched_forward_grad: must be False, as the next: there is no forward mode.
+        check_forward_ad: must be False.
+        check_backward_ad: False checks nothing.
+        fast_mode: accepted likewise: random directions are always used.
+        masked: accepted likewise.
         seed: of the random directions.
 
     Returns:
@@ -52,6 +71,7 @@ def gradcheck(
     Raises:
         GradcheckError: they differ; the message names the output, the input and both numbers.
         ValueError: no input requires a gradient, or one that does is not float64.
+        NotImplementedError: forward mode is to be checked.
 
     Example:
         >>> import microtensor as mt
@@ -59,8 +79,12 @@ def gradcheck(
         >>> mt.autograd.gradcheck(mt.exp, x)
         True
     """
+    if check_forward_ad or check_batched_forward_grad:
+        raise NotImplementedError("gradcheck: there is no forward-mode differentiation to check")
     arguments = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     chosen = [i for i, a in enumerate(arguments) if isinstance(a, Tensor) and a.requires_grad]
+    if not check_backward_ad:
+        return True
     if not chosen:
         raise ValueError("gradcheck expects at least one input to require a gradient")
     for i in chosen:
@@ -71,8 +95,11 @@ def gradcheck(
             )
     rng = np.random.default_rng(seed)
     outputs = _outputs(func, arguments)
+    given = [arguments[i] for i in chosen]
     try:
-        for place in range(len(outputs)):
+        for place, output in enumerate(outputs):
+            if output.requires_grad:
+                _check_walks(output, given, place, rng, nondet_tol, check_batched_grad)
             for i in chosen:
                 for _ in range(_DIRECTIONS):
                     _check_direction(func, arguments, i, place, rng, eps, atol, rtol)
@@ -87,6 +114,42 @@ def _outputs(func: Callable[..., Any], arguments: Sequence[Any]) -> list[Tensor]
     result = func(*arguments)
     outputs = [result] if isinstance(result, Tensor) else list(result)
     return [each for each in outputs if isinstance(each, Tensor) and each.is_floating_point()]
+
+
+def _random(rng: np.random.Generator, shape: tuple[int, ...], gaps: bool) -> Any:
+    drawn = np.asarray(rng.standard_normal((*shape, 2) if gaps else shape))
+    return drawn[..., 0] if gaps else drawn
+
+
+def _check_walks(
+    output: Tensor,
+    inputs: list[Tensor],
+    place: int,
+    rng: np.random.Generator,
+    tolerance: float,
+    batched: bool,
+) -> None:
+    """Make sure that walking the same graph again, alone or in a batch, gives the same."""
+    u = np.asarray(rng.standard_normal(output._array.shape))
+
+    def walk(start: Any, **options: Any) -> Any:
+        return grad(
+            output, inputs, wrap(start), retain_graph=True, materialize_grads=True, **options
+        )
+
+    first, second = walk(u), walk(u)
+    for i, (a, b) in enumerate(zip(first, second, strict=True)):
+        difference = float(np.abs(a._array - b._array).max(initial=0.0))
+        if difference > tolerance:
+            raise GradcheckError(
+                f"Backward is not reentrant, i.e., running it twice with the same input and "
+                f"grad_output gives different values: output {place}, input {i}, by "
+                f"{difference:g}, while nondet_tol is {tolerance:g}"
+            )
+    if batched:
+        for i, (a, b) in enumerate(zip(first, walk(u[None], is_grads_batched=True), strict=True)):
+            if not np.array_equal(a._array, b._array[0]):
+                raise GradcheckError(f"a batched walk gives another gradient of input {i}")
 
 
 def _check_direction(
@@ -130,7 +193,16 @@ def gradgradcheck(
     eps: float = 1e-6,
     atol: float = 1e-5,
     rtol: float = 1e-3,
+    gen_non_contig_grad_outputs: bool = False,
     raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_fwd_over_rev: bool = False,
+    check_rev_over_rev: bool = True,
+    fast_mode: bool = False,
+    masked: bool = False,
     seed: int = 0,
 ) -> bool:
     """Compare a function's second derivatives with central differences of its first.
@@ -142,7 +214,16 @@ def gradgradcheck(
         eps: the step.
         atol: the absolute tolerance.
         rtol: the relative one.
+        gen_non_contig_grad_outputs: let those random gradients have gaps in memory.
         raise_exception: raise where they differ, rather than return False.
+        nondet_tol: as for :func:`gradcheck`, as the options not named here.
+        check_undefined_grad: accepted for PyTorch's sake.
+        check_grad_dtypes: likewise.
+        check_batched_grad: whether to compare a batched walk with single ones, too.
+        check_fwd_over_rev: must be False: there is no forward mode.
+        check_rev_over_rev: False checks nothing.
+        fast_mode: accepted likewise.
+        masked: accepted likewise.
         seed: of the random directions.
 
     Returns:
@@ -151,13 +232,17 @@ def gradgradcheck(
     Raises:
         GradcheckError: they differ.
     """
+    if check_fwd_over_rev:
+        raise NotImplementedError("gradgradcheck: there is no forward-mode differentiation")
+    if not check_rev_over_rev:
+        return True
     arguments = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     chosen = [i for i, a in enumerate(arguments) if isinstance(a, Tensor) and a.requires_grad]
     outputs = [each for each in _outputs(func, arguments) if each.requires_grad]
     rng = np.random.default_rng(seed + 1)
     if grad_outputs is None:
         starts = [
-            wrap(np.asarray(rng.standard_normal(each._array.shape))).requires_grad_()
+            wrap(_random(rng, each._array.shape, gen_non_contig_grad_outputs)).requires_grad_()
             for each in outputs
         ]
     else:
@@ -190,5 +275,7 @@ def gradgradcheck(
         atol=atol,
         rtol=rtol,
         raise_exception=raise_exception,
+        nondet_tol=nondet_tol,
+        check_batched_grad=check_batched_grad,
         seed=seed,
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from heapq import heappop, heappush
 from typing import Any, Protocol
 
+from microtensor.engine.anomaly import state, watched_backward, where
 from microtensor.engine.node import Node
 
 
@@ -31,7 +32,16 @@ class Algebra(Protocol):
         """Undo broadcasting and casting: give the gradient in the node's shape and dtype."""
 
     def run_hooks(self, node: Node, gradient: Any) -> Any:
-        """Call the node's hooks, each with what the one before it gave."""
+        """Call the hooks on the tensor, each with what the one before it gave."""
+
+    def run_prehooks(self, node: Node, gradient: Any) -> Any:
+        """Call the node's own hooks that come before its derivative."""
+
+    def run_posthooks(self, node: Node, contributions: tuple[Any, ...], gradient: Any) -> Any:
+        """Call those that come after it, with what it gave and got."""
+
+    def has_nan(self, gradient: Any) -> bool:
+        """Say whether there is a NaN in it."""
 
 
 def run_backward(
@@ -60,6 +70,7 @@ def run_backward(
     on_the_way = None if wanted is None else _nodes_leading_to(wanted, (n for n, _ in roots))
     create_graph = algebra.create_graph
     fit = algebra.fit
+    watching = state.enabled
     results: dict[Node, Any] = {}
     gradients: dict[Node, Any] = {}
     owned: set[Node] = set()
@@ -75,7 +86,8 @@ def run_backward(
     while heap:
         node = heappop(heap)[1]
         gradient = gradients.pop(node)
-        if node.hooks is not None:
+        hooks = node.hooks
+        if hooks is not None:
             gradient = algebra.run_hooks(node, gradient)
             owned.discard(node)  # a hook may have kept it
         if wanted is not None and node in wanted:
@@ -83,7 +95,11 @@ def run_backward(
         op = node.op
         if op is None:
             if wanted is None:
+                if hooks:
+                    gradient = algebra.run_prehooks(node, gradient)
                 node.accumulate(gradient, node in owned, create_graph)
+                if hooks:
+                    algebra.run_posthooks(node, (), gradient)
             continue
 
         parents = node.parents
@@ -97,7 +113,7 @@ def run_backward(
             raise RuntimeError(
                 f"{op.name}: trying to backward through the graph a second time, but the values "
                 "it saved were released by the first walk. Pass retain_graph=True to the first "
-                "backward() or grad() if a second one is to follow."
+                "backward() or grad() if a second one is to follow." + where(node)
             )
         if node.cells:
             stamp = 0
@@ -107,7 +123,10 @@ def run_backward(
                 raise RuntimeError(_changed_in_place(node))
         if create_graph:
             saved = algebra.lift(node)
-        contributions = op.backward(gradient, parents, saved)
+        if hooks or watching:
+            contributions = _observed_backward(node, gradient, parents, saved, algebra)
+        else:
+            contributions = op.backward(gradient, parents, saved)
         if not keep and saved:
             node.saved = None
 
@@ -138,6 +157,21 @@ def run_backward(
     return results
 
 
+def _observed_backward(
+    node: Node, gradient: Any, parents: tuple[Any, ...], saved: Any, algebra: Algebra
+) -> tuple[Any, ...]:
+    """Call a node's rules where hooks, or anomaly mode, look on."""
+    if node.hooks:
+        gradient = algebra.run_prehooks(node, gradient)
+    if state.enabled:
+        contributions = watched_backward(node, gradient, parents, saved, algebra)
+    else:
+        contributions = node.op.backward(gradient, parents, saved)
+    if node.hooks:
+        contributions = algebra.run_posthooks(node, contributions, gradient)
+    return contributions
+
+
 def _nodes_leading_to(wanted: set[Node], roots: Iterable[Node]) -> set[Node]:
     """Give the nodes between the roots and the wanted ones, both ends included."""
     oldest = min((node.number for node in wanted), default=0)
@@ -163,5 +197,5 @@ def _changed_in_place(node: Node) -> str:
         f"one of the variables needed for gradient computation has been modified by an inplace "
         f"operation: {node.op.name}{shape}, saved an array for its gradient, and that "
         "array has been written to since. Write to a copy (clone()), or use the out-of-place form "
-        "of the operation."
+        "of the operation." + where(node)
     )

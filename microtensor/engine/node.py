@@ -3,12 +3,45 @@
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 # Creation order is a topological order: whatever a node refers to was made before it. The walk
 # backward needs no other ordering. One C-level counter serves all threads.
 next_number = itertools.count(1).__next__
+
+# What nodes made here take their number from; anomaly mode exchanges it.
+_next_number = next_number
+
+
+class RemovableHandle:
+    """What registering a hook returns: ``remove()`` takes the hook away again."""
+
+    def __init__(self, remove: Callable[[], None]) -> None:
+        self._remove: Callable[[], None] | None = remove
+
+    def remove(self) -> None:
+        """Take the hook away; harmless when called twice."""
+        if self._remove is not None:
+            self._remove()
+            self._remove = None
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+class NodeHook:
+    """A hook on a node itself, among the hooks on the tensor it computed."""
+
+    __slots__ = ("after", "function")
+
+    def __init__(self, function: Callable[..., Any], after: bool) -> None:
+        self.function = function
+        self.after = after
 
 
 class Node:
@@ -27,7 +60,7 @@ class Node:
         shape, dtype: of the output; the gradient that arrives is brought to them. Those of a node
             with several outputs are None: each output has a node of its own (`output_node`).
         number: position in creation order.
-        hooks: functions called with the gradient on arrival, or None.
+        hooks: functions called with the gradient on arrival, and `NodeHook`s; or None.
     """
 
     __slots__ = (
@@ -48,7 +81,7 @@ class Node:
     saved: tuple[Any, ...] | None
     cells: tuple[list[int], ...]
     stamp: int
-    hooks: list[Callable[[Any], Any]] | None
+    hooks: list[Any] | None
 
     def __init__(
         self,
@@ -68,17 +101,55 @@ class Node:
         self.shape = shape
         self.dtype = dtype
         self.hooks = None
-        self.number = next_number()
+        self.number = _next_number()
 
     def name(self) -> str:
         """The operation's name in the form of PyTorch's ``grad_fn.name()``: ``MulBackward0``."""
-        words = (self.op.name if self.op is not None else "accumulate_grad").split("_")
-        return "".join(word[:1].upper() + word[1:] for word in words) + "Backward0"
+        return "AccumulateGrad" if self.op is None else node_name(self.op)
 
     @property
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
         """The parents, each with the index 0, in the form PyTorch gives them."""
         return tuple((parent, 0) for parent in self.parents)
+
+    def register_prehook(self, fn: Callable[[tuple[Any, ...]], Any]) -> RemovableHandle:
+        """Call ``fn(grad_outputs)`` before this node's derivative is computed.
+
+        Args:
+            fn: gets a tuple of the gradients of the node's outputs (of one, here); may return
+                another to be used in its place.
+
+        Returns:
+            A handle whose ``remove()`` takes the hook away.
+        """
+        return self._register(NodeHook(fn, after=False))
+
+    def register_hook(self, fn: Callable[[tuple[Any, ...], tuple[Any, ...]], Any]) -> Any:
+        """Call ``fn(grad_inputs, grad_outputs)`` after this node's derivative was computed.
+
+        Args:
+            fn: gets the gradients of the node's inputs (None where there is none) and of its
+                output; may return a tuple to be used in place of the former.
+
+        Returns:
+            A handle whose ``remove()`` takes the hook away.
+        """
+        return self._register(NodeHook(fn, after=True))
+
+    def _register(self, hook: NodeHook) -> RemovableHandle:
+        # Of an op with several outputs the node that they share is meant.
+        source = self.parents[0] if type(self.op) is Place else self
+        assert source is not None
+        source.hooks = [*(source.hooks or ()), hook]
+        reference = weakref.ref(source)
+
+        def remove() -> None:
+            node = reference()
+            if node is not None and node.hooks:
+                # An empty list stays: a leaf may need one to wait for its whole gradient.
+                node.hooks = [each for each in node.hooks if each is not hook]
+
+        return RemovableHandle(remove)
 
     def accumulate(self, gradient: Any, owned: bool, create_graph: bool) -> None:
         """Take a gradient, at a leaf. Only leaves, which a higher floor defines, keep one."""
@@ -86,6 +157,14 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{self.name()}>"
+
+
+def node_name(op: Any) -> str:
+    """Give PyTorch's name for the nodes of an op; one of a user's function has its own."""
+    own: str | None = getattr(op, "node_name", None)
+    if own is not None:
+        return own
+    return "".join(word[:1].upper() + word[1:] for word in op.name.split("_")) + "Backward0"
 
 
 class Gradients:
@@ -112,14 +191,14 @@ class Gradients:
         )
 
 
-class _Place:
+class Place:
     """What an output's node does backward: it puts the gradient into its place."""
 
     saved_names: tuple[str, ...] = ()
     saved_roles: tuple[int | None, ...] = ()
 
-    def __init__(self, name: str, place: int, count: int) -> None:
-        self.name = name
+    def __init__(self, op: Any, place: int, count: int) -> None:
+        self.name, self.node_name, self.place = op.name, node_name(op), place
         self._before, self._after = (None,) * place, (None,) * (count - 1 - place)
 
     def backward(self, g: Any, parents: Any, saved: Any) -> tuple[Any, ...]:
@@ -129,7 +208,7 @@ class _Place:
 
 def output_node(source: Node, place: int, count: int, shape: Any, dtype: Any) -> Node:
     """Make the node of one of the ``count`` outputs of ``source``, itself of no shape or dtype."""
-    return Node(_Place(source.op.name, place, count), (source,), (), (), 0, shape, dtype)
+    return Node(Place(source.op, place, count), (source,), (), (), 0, shape, dtype)
 
 
 def count_nodes(root: Node | None) -> int:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from microtensor.dtypes import dtype
-from microtensor.engine import is_grad_enabled
+from microtensor.engine import RemovableHandle, is_grad_enabled
 from microtensor.ops.creation import zeros
 from microtensor.ops.joining import cat
-from microtensor.tensor import RemovableHandle, Size, Tensor
+from microtensor.tensor import Size, Tensor
 
 if TYPE_CHECKING:
     from microtensor.nn.module import Module

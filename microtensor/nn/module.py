@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from microtensor.engine import RemovableHandle
 from microtensor.nn import hooks as hooking
 from microtensor.nn import state
 from microtensor.nn.parameter import Parameter
 from microtensor.nn.registry import Registry
 from microtensor.nn.traversal import Traversal
-from microtensor.tensor import RemovableHandle, Tensor
+from microtensor.tensor import Tensor
 
 _ABSENT: Any = object()
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 from microtensor import dtypes
-from microtensor.tensor import Tensor
+from microtensor.tensor import Tensor, new_cell
 
 
 class Parameter(Tensor):
@@ -32,7 +32,7 @@ class Parameter(Tensor):
     def __init__(self, data: Tensor | None = None, requires_grad: bool = True) -> None:
         if data is None:
             self._array = np.empty(0, dtypes.get_default_dtype().numpy)
-            self._cell = [0]
+            self._cell = new_cell()
         elif isinstance(data, Tensor):
             self._array = data._array
             # The same memory has one version, whichever of its tensors is written to.

@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from microtensor.engine import Node, output_node, recording
-from microtensor.engine.node import next_number
+from microtensor.engine import INFERENCE_CELL, Node, output_node, recording
+from microtensor.engine import node as nodes
 from microtensor.ops.promotion import number_array, operand_array
 from microtensor.ops.record import Op, Parameter, parse_signature
 from microtensor.tensor import Tensor, node_of, wrap
@@ -126,7 +126,7 @@ def make_public(op: Op, parameters: list[Parameter]) -> Callable[..., Any]:
         "_Tensor": Tensor,
         "_new": object.__new__,
         "_Node": Node,
-        "_next_number": next_number,
+        "_next_number": nodes._next_number,
         "_recording": recording,
         "_node_of": node_of,
         "_forward": op.forward,
@@ -134,6 +134,7 @@ def make_public(op: Op, parameters: list[Parameter]) -> Callable[..., Any]:
         "_refuse": refuse,
         "_number": number,
         "_unchanging": [0],
+        "_inference_cell": INFERENCE_CELL,
         "_view": _mark_view,
         "_wrap": wrap,
         "_output_node": output_node,
@@ -190,7 +191,10 @@ def _public_source(op: Op) -> list[str]:
     ]
     if op.rules:
         lines += _recording_source(op, inputs)
-    lines.append("    t._node = None")
+        lines.append("    if mode_ is None:")
+    else:
+        lines.append("    if _recording.enabled is None:")
+    lines += ["        t._cell = _inference_cell", "    t._node = None"]
     if op.view:
         lines.append(_view_source(op, parameters))
     lines.append("    return t")
@@ -207,7 +211,7 @@ def _view_source(op: Op, parameters: list[Parameter]) -> str:
 
 
 def _recording_source(op: Op, inputs: list[Parameter]) -> list[str]:
-    nodes, lines = [], ["    if _recording.enabled:"]
+    nodes, lines = [], ["    mode_ = _recording.enabled", "    if mode_:"]
     for i, p in enumerate(inputs):
         if p.name not in op.rules:
             nodes.append("None")
@@ -265,6 +269,8 @@ def _recording_source(op: Op, inputs: list[Parameter]) -> list[str]:
     }
     lines.append(f"{pad}node = _new(_Node)" if op.outputs else f"{pad}node = t._node = _new(_Node)")
     lines += [f"{pad}node.{name} = {value}" for name, value in fields.items()]
+    if values:
+        lines += [f"{pad}if mode_ is not True:", f"{pad}    mode_.pack(node)"]
     if op.outputs:
         for place, name in enumerate(op.outputs):
             lines += [
@@ -332,7 +338,8 @@ def _mark_view(source: Tensor, view: Tensor, op: Op, arguments: tuple[Any, ...])
     view._cell = source._cell
     view._path = (*source._path, (op.either, arguments))
     view._base_node = base._node
-    view._base_version = view._cell[0]
+    if view._cell is not INFERENCE_CELL:
+        view._base_version = view._cell[0]
 
 
 # ---- checking inputs ----------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from microtensor import kernels
-from microtensor.engine import Node, recording
+from microtensor.engine import INFERENCE_CELL, Node, recording
 from microtensor.ops.declare import Op, publish, registry
 from microtensor.ops.indexing import (
     index_copy,
@@ -47,6 +47,9 @@ def store(name: str, tensor: Tensor, compute: Callable[[Tensor], Tensor]) -> Ten
     """
     check_writable(name, tensor)
     before = alias(tensor)
+    if recording.enabled not in (True, False, None):
+        # What is handed to a user's hooks is theirs: the memory written to may not be it.
+        before._array = before._array.copy()
     result = compute(before)
     if result._node is not None and result._node.saved:
         _keep_original(result._node, before)
@@ -65,6 +68,11 @@ def check_writable(name: str, tensor: Tensor) -> None:
     """Refuse what may not be written to in place."""
     if not isinstance(tensor, Tensor):
         raise TypeError(f"{name}: expected a Tensor, not {type(tensor).__name__}")
+    if tensor._cell is INFERENCE_CELL and recording.enabled is not None:
+        raise RuntimeError(
+            f"{name}: Inplace update to inference tensor outside InferenceMode is not allowed. You "
+            "can make a clone to get a normal tensor before doing inplace update."
+        )
     if recording.enabled:
         node = node_of(tensor)
         if node is not None and node.op is None:

@@ -1,5 +1,5 @@
 """What training needs beside tensors and modules."""
 
-from microtensor.utils import data, dlpack, serialization
+from microtensor.utils import checkpoint, data, dlpack, serialization
 
-__all__ = ["data", "dlpack", "serialization"]
+__all__ = ["checkpoint", "data", "dlpack", "serialization"]

@@ -53,7 +53,7 @@ def test_grad_fn_names_the_op():
     assert y.grad_fn.name() == "MulBackward0" and not y.is_leaf
     assert repr(y.grad_fn) == "<MulBackward0>"
     ((parent, index), *_) = y.grad_fn.next_functions
-    assert parent.name() == "AccumulateGradBackward0" and index == 0
+    assert parent.name() == "AccumulateGrad" and index == 0
 
 
 def test_nothing_is_recorded_without_an_input_that_requires_a_gradient():
