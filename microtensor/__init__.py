@@ -8,7 +8,7 @@ Example:
     tensor([2., 4., 6.])
 """
 
-from microtensor import autograd, functions, nn, ops, optim, utils
+from microtensor import autograd, functions, linalg, nn, ops, optim, utils
 from microtensor.config import show_config
 from microtensor.dtypes import bool_ as bool
 from microtensor.dtypes import (
@@ -69,6 +69,7 @@ __all__ = [
     "int32",
     "int64",
     "is_grad_enabled",
+    "linalg",
     "long",
     "manual_seed",
     "nn",

@@ -148,7 +148,12 @@ def test_float32_agrees_with_float64(case):
 @each(DECLARED)
 def test_float16_stays_float16(case):
     wide = case.call(*case.tensors(False))
-    narrow = case.call(*case.tensors(False, mt.float16))
+    try:
+        narrow = case.call(*case.tensors(False, mt.float16))
+    except RuntimeError as error:
+        # LAPACK has no routines for it, and PyTorch none of its own.
+        assert "Low precision dtypes not supported" in str(error)
+        return
     assert narrow.shape == wide.shape
     if wide.is_floating_point() and case.arguments.get("dtype") is None:
         if any(i is not None and i.dtype.kind == "f" for i in case.inputs):
@@ -217,12 +222,11 @@ def test_rules_give_the_shape_and_dtype_of_their_inputs(case):
         y = case.call(*inputs)
         if not y.requires_grad:
             continue
-        node = y.grad_fn
+        node = y.grad_fn.parents[0] if case.op.outputs else y.grad_fn
         ones = np.ones(y.shape, y._array.dtype)
         for algebra, g in ((ARRAYS, ones), (TENSORS, wrap(ones))):
             if case.op.outputs:
-                (g,) = node.op.backward(g, node.parents, ())
-                node = y.grad_fn.parents[0]
+                (g,) = y.grad_fn.op.backward(g, (node,), ())
             found = node.op.backward(g, node.parents, algebra.lift(node))
             assert len(found) == len(node.parents)
             for tensor, parent, gradient in zip(inputs, node.parents, found, strict=True):
@@ -356,9 +360,11 @@ ELEMENTWISE = [
     name
     for name, op in DECLARED.items()
     if op.samples
+    # Those of numbers of any shape; matrices are another matter.
+    and any(np.ndim(x) == 0 for inputs, _ in op.samples(np.random.default_rng(0)) for x in inputs)
     and op.inputs[0] != "condition"
     and all(p.default is not None or p.is_input for p in parse_signature(op.signature))
-    and name not in ("linear", "matmul", "linear_weight_gradient", "column_sum", "clamp")
+    and name != "clamp"
 ]
 
 

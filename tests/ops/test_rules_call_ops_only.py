@@ -10,7 +10,7 @@ import pytest
 from op_cases import DIFFERENTIABLE, NOT_ALONE, cases, cases_of
 
 import microtensor as mt
-from microtensor.engine import run_backward
+from microtensor.engine import Gradients, run_backward
 from microtensor.ops import registry
 from microtensor.ops.algebra import ARRAYS
 
@@ -81,6 +81,9 @@ def walk(y, start):
         contributions = node.op.backward(gradient, node.parents, guard(node.saved))
         for parent, contribution in zip(node.parents, contributions, strict=True):
             if parent is None:
+                continue
+            if isinstance(contribution, Gradients):  # from one of several outputs to their node
+                waiting.append((parent, contribution))
                 continue
             assert isinstance(contribution, Guarded), "a rule gave what no op made"
             contribution = unguard(ARRAYS.fit(unguard(contribution), parent))
