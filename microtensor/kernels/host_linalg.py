@@ -18,12 +18,20 @@ _BLOCK = 64
 def inverse(a: Array, out: Array) -> None:
     """Out = a⁻¹."""
     out[...] = np.linalg.inv(a)
+    _spread_nan(a, out)
+
+
+def _spread_nan(a: Array, out: Array) -> None:
+    """Make all of a result NaN where there is one in the matrix: pivoting may pass it by."""
+    with np.errstate(all="ignore"):
+        if np.isnan(np.add.reduce(a, axis=None)):
+            np.copyto(out, np.nan, where=np.isnan(a).any((-1, -2), keepdims=True))
 
 
 def inverse_or_nan(a: Array, out: Array) -> None:
     """Out = a⁻¹, and NaN for singular matrices."""
     try:
-        out[...] = np.linalg.inv(a)
+        inverse(a, out)
     except np.linalg.LinAlgError:
         for index in np.ndindex(a.shape[:-2]):
             try:
@@ -85,6 +93,7 @@ def products_without_two(s: Array, out: Array) -> None:
 def solve(a: Array, b: Array, out: Array) -> None:
     """Out = a⁻¹ b for matrices b; the batches broadcast."""
     out[...] = np.linalg.solve(a, b)
+    _spread_nan(a, out)
 
 
 def solve_triangular(a: Array, b: Array, upper: bool, unitriangular: bool, out: Array) -> None:
@@ -118,6 +127,8 @@ def _solve_upper(a: Array, x: Array) -> None:
 def cholesky(a: Array, out: Array) -> None:
     """Out = the lower Cholesky factor; reads the lower triangle."""
     out[...] = np.linalg.cholesky(a)
+    if np.isnan(np.einsum("...ii->...i", out)).any():
+        raise np.linalg.LinAlgError
 
 
 def qr(a: Array, mode: Any, q: Array, r: Array) -> None:

@@ -49,6 +49,9 @@ class Qr(namedtuple("linalg_qr", ["Q", "R"])):
     __slots__ = ()
 
 
+Qr.__name__ = "linalg_qr"
+
+
 def _qr_forward(A: Array, mode: str = "reduced") -> tuple[Array, Array]:
     matrices("linalg.qr", A)
     if mode not in ("reduced", "complete", "r"):
@@ -147,6 +150,9 @@ class Svd(namedtuple("linalg_svd", ["U", "S", "Vh"])):
     __slots__ = ()
 
 
+Svd.__name__ = "linalg_svd"
+
+
 def _svd_forward(A: Array, full_matrices: bool = True) -> tuple[Array, Array, Array]:
     matrices("linalg.svd", A)
     *lead, m, n = A.shape
@@ -241,6 +247,9 @@ class OldSvd(namedtuple("svd", ["U", "S", "V"])):
     """Left singular vectors, singular values, right singular vectors, in columns."""
 
     __slots__ = ()
+
+
+OldSvd.__name__ = "svd"
 
 
 @publish("input: Tensor, some: bool = True, compute_uv: bool = True", name="svd", method="svd")

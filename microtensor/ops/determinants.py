@@ -121,6 +121,9 @@ class SignAndLog(namedtuple("linalg_slogdet", ["sign", "logabsdet"])):
     __slots__ = ()
 
 
+SignAndLog.__name__ = "linalg_slogdet"
+
+
 def _slogdet_forward(A: Array) -> tuple[Array, Array]:
     square("linalg.slogdet", A)
     signs, logs = empty(A.shape[:-2], A.dtype), empty(A.shape[:-2], A.dtype)

@@ -1,4 +1,4 @@
-"""Einstein summation and tensordot: products of tensors over named dimensions.
+"""Einstein summation: products of tensors over named dimensions.
 
 Whatever is summed over two tensors runs as a (batched) matrix product.
 """
@@ -8,22 +8,17 @@ from __future__ import annotations
 import string
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import combinations
 from math import prod
 from typing import Any
 
-import numpy as np
-
-from microtensor.ops.arithmetic import mul
+from microtensor.ops.contraction import Label, Part, contract, moved
 from microtensor.ops.declare import publish, refuse
-from microtensor.ops.linear import matrix_product
-from microtensor.ops.matrices import diagonal, same_dtype, tensors
-from microtensor.ops.reductions import sum
-from microtensor.ops.shape import permute, reshape, squeeze
-from microtensor.tensor import Tensor, checked_dim
+from microtensor.tensor import Tensor
 
-# A label is a letter, or for the dimensions of an ellipsis their place from the right.
-Label = str | int
+Term = tuple[str, ...]
+Terms = tuple[Term, ...]
 _LETTERS = string.ascii_uppercase + string.ascii_lowercase
 
 
@@ -54,42 +49,26 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     if isinstance(equation, str):
         listed = len(operands) == 1 and isinstance(operands[0], list | tuple)
         given = operands[0] if listed else operands
-        terms, output = _parse(equation)
+        written: Any = equation
     else:
-        given, terms, output = _sublists((equation, *operands))
+        given, written = _sublists((equation, *operands))
     for tensor in given:
         if not isinstance(tensor, Tensor):
             refuse("einsum", "operands", tensor)
-    if len(given) != len(terms):
-        problem = "fewer" if len(given) < len(terms) else "more"
-        raise RuntimeError(
-            f"einsum(): {problem} operands were provided than specified in the equation: "
-            f"{len(given)} for {len(terms)}"
-        )
-    parts = [_labelled(t, term, i) for i, (t, term) in enumerate(zip(given, terms, strict=True))]
-    wanted = _output(output, parts)
-    parts = [_diagonals(*part) for part in parts]
-    _check_sizes(parts)
-    while len(parts) > 1:
-        i, j = _cheapest(parts, wanted)
-        second, first = parts.pop(j), parts.pop(i)
-        needed = {*wanted, *(label for _, labels in parts for label in labels)}
-        parts.insert(0, _contract(first, second, needed))
-    tensor, labels = _summed(*parts[0], set(wanted))
-    return permute(tensor, [labels.index(label) for label in wanted])
+    return _plan(written, tuple(t._array.shape for t in given)).run(list(given))
 
 
 # ---- reading the equation -----------------------------------------------------------------------
 
 
-def _parse(equation: str) -> tuple[list[list[str]], list[str] | None]:
+def _parse(equation: str) -> tuple[Terms, Term | None]:
     """Give the letters (and "...") of every operand, and of the result if it is stated."""
     left, arrow, right = equation.partition("->")
-    terms = [_letters(term, "input", equation) for term in left.split(",")]
+    terms = tuple(_letters(term, "input", equation) for term in left.split(","))
     return terms, _letters(right, "output", equation) if arrow else None
 
 
-def _letters(term: str, side: str, equation: str) -> list[str]:
+def _letters(term: str, side: str, equation: str) -> Term:
     found = []
     rest = term.replace(" ", "")
     while rest:
@@ -110,20 +89,22 @@ def _letters(term: str, side: str, equation: str) -> list[str]:
             )
         found.append(rest[0])
         rest = rest[1:]
-    return found
+    return tuple(found)
 
 
-def _sublists(given: Sequence[Any]) -> tuple[list[Any], list[list[str]], list[str] | None]:
+def _sublists(given: Sequence[Any]) -> tuple[list[Any], tuple[Terms, Term | None]]:
     """Read tensors that are each followed by a list of their dimensions' numbers."""
     if len(given) < 2:
-        raise ValueError("einsum(): must specify the equation string and at least one operand, or "
-                         "at least one operand and its subscripts list")  # fmt: skip
+        raise ValueError(
+            "einsum(): must specify the equation string and at least one operand, or at least one "
+            "operand and its subscripts list"
+        )
     output = _numbered(given[-1]) if len(given) % 2 else None
     count = len(given) // 2 * 2
-    return list(given[:count:2]), [_numbered(each) for each in given[1:count:2]], output
+    return list(given[:count:2]), (tuple(_numbered(each) for each in given[1:count:2]), output)
 
 
-def _numbered(numbers: Any) -> list[str]:
+def _numbered(numbers: Any) -> Term:
     if not isinstance(numbers, list | tuple):
         raise TypeError(
             f"einsum(): subscripts must be a list of numbers, not {type(numbers).__name__}"
@@ -139,12 +120,12 @@ def _numbered(numbers: Any) -> list[str]:
                 f"einsum(): subscript {number!r} in subscript list is not within the valid range "
                 "[0, 52)"
             )
-    return found
+    return tuple(found)
 
 
-def _labelled(tensor: Tensor, term: list[str], place: int) -> tuple[Tensor, list[Label]]:
+def _labels(term: Term, ndim: int, place: int) -> list[Label]:
     """Name each dimension of an operand."""
-    ndim, named = tensor._array.ndim, len(term) - ("..." in term)
+    named = len(term) - ("..." in term)
     if named > ndim or ("..." not in term and named < ndim):
         ellipsis = "" if "..." in term else " and no ellipsis was given"
         raise RuntimeError(
@@ -154,12 +135,12 @@ def _labelled(tensor: Tensor, term: list[str], place: int) -> tuple[Tensor, list
     labels: list[Label] = []
     for letter in term:
         labels += range(ndim - named, 0, -1) if letter == "..." else [letter]
-    return tensor, labels
+    return labels
 
 
-def _output(stated: list[str] | None, parts: list[tuple[Tensor, list[Label]]]) -> list[Label]:
+def _output(stated: Term | None, parts: list[Part]) -> list[Label]:
     """Give the labels of the result."""
-    counts = Counter(label for _, labels in parts for label in labels)
+    counts = Counter(label for part in parts for label in part.labels)
     dots: list[Label] = sorted((n for n in counts if isinstance(n, int)), reverse=True)
     if stated is None:
         return dots + sorted(n for n, count in counts.items() if isinstance(n, str) and count == 1)
@@ -181,10 +162,10 @@ def _output(stated: list[str] | None, parts: list[tuple[Tensor, list[Label]]]) -
     return wanted
 
 
-def _check_sizes(parts: list[tuple[Tensor, list[Label]]]) -> None:
+def _check_sizes(parts: list[Part]) -> None:
     sizes: dict[Label, int] = {}
-    for place, (tensor, labels) in enumerate(parts):
-        for label, size in zip(labels, tensor._array.shape, strict=True):
+    for place, part in enumerate(parts):
+        for label, size in zip(part.labels, part.shape, strict=True):
             seen = sizes.setdefault(label, size)
             if size != seen and size != 1 and seen != 1:
                 raise RuntimeError(
@@ -194,155 +175,71 @@ def _check_sizes(parts: list[tuple[Tensor, list[Label]]]) -> None:
             sizes[label] = size if seen == 1 else seen
 
 
-# ---- computing ----------------------------------------------------------------------------------
+# ---- planning: what to do depends on shapes alone, and is remembered ----------------------------
 
 
-def _diagonals(tensor: Tensor, labels: list[Label]) -> tuple[Tensor, list[Label]]:
-    """Take the diagonal of every label that appears twice."""
-    for label in dict.fromkeys(labels):
-        while labels.count(label) > 1:
-            first = labels.index(label)
-            second = labels.index(label, first + 1)
-            sizes = tensor._array.shape
-            if sizes[first] != sizes[second]:
-                raise RuntimeError(
-                    f"einsum(): subscript {label} is repeated for an operand but the sizes don't "
-                    f"match, {sizes[second]} != {sizes[first]}"
-                )
-            tensor = diagonal(tensor, 0, first, second)
-            labels = [*(n for i, n in enumerate(labels) if i not in (first, second)), label]
-    return tensor, labels
+class Plan:
+    """Pairs to multiply, by place, and what is done before and after."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[int, int, Part, Part, Any]] = []
+        self.last = Part([], ())
+
+    def run(self, tensors: list[Tensor]) -> Tensor:
+        """Follow the plan."""
+        for i, j, first, second, multiply in self.steps:
+            b = moved(tensors.pop(j), second)
+            a = moved(tensors.pop(i), first)
+            tensors.insert(0, multiply(a, b))
+        return moved(tensors[0], self.last)
 
 
-def _summed(tensor: Tensor, labels: list[Label], needed: set[Label]) -> tuple[Tensor, list[Label]]:
-    """Sum over what nobody else needs."""
-    dims = tuple(i for i, label in enumerate(labels) if label not in needed)
-    if not dims:
-        return tensor, labels
-    return sum(tensor, dims), [label for label in labels if label in needed]
+@lru_cache(maxsize=512)
+def _plan(written: Any, shapes: tuple[tuple[int, ...], ...]) -> Plan:
+    terms, stated = _parse(written) if isinstance(written, str) else written
+    if len(shapes) != len(terms):
+        problem = "fewer" if len(shapes) < len(terms) else "more"
+        raise RuntimeError(
+            f"einsum(): {problem} operands were provided than specified in the equation: "
+            f"{len(shapes)} for {len(terms)}"
+        )
+    parts = [
+        Part(_labels(term, len(shape), place), shape)
+        for place, (term, shape) in enumerate(zip(terms, shapes, strict=True))
+    ]
+    wanted = _output(stated, parts)
+    for part in parts:
+        part.take_diagonals()
+    _check_sizes(parts)
+    plan = Plan()
+    while len(parts) > 1:
+        i, j = _cheapest(parts, wanted)
+        second, first = parts.pop(j), parts.pop(i)
+        needed = {*wanted, *(label for part in parts for label in part.labels)}
+        multiply, product = contract(first, second, needed)
+        plan.steps.append((i, j, first, second, multiply))
+        parts.insert(0, product)
+    plan.last = parts[0]
+    plan.last.sum_but(set(wanted))
+    plan.last.order(wanted)
+    return plan
 
 
-def _cheapest(parts: list[tuple[Tensor, list[Label]]], wanted: list[Label]) -> tuple[int, int]:
+def _cheapest(parts: list[Part], wanted: list[Label]) -> tuple[int, int]:
     """Choose the two operands whose product is smallest, beside what it replaces."""
     if len(parts) == 2:
         return 0, 1
     sizes: dict[Label, int] = {}
-    for tensor, labels in parts:
-        for label, size in zip(labels, tensor._array.shape, strict=True):
+    for part in parts:
+        for label, size in zip(part.labels, part.shape, strict=True):
             sizes[label] = max(size, sizes.get(label, 1))
 
     def cost(pair: tuple[int, int]) -> int:
-        others = (labels for i, (_, labels) in enumerate(parts) if i not in pair)
+        others = (part.labels for i, part in enumerate(parts) if i not in pair)
         needed = {*wanted, *(label for labels in others for label in labels)}
-        both = {*parts[pair[0]][1], *parts[pair[1]][1]}
-        return prod(sizes[label] for label in both & needed) - int(
-            parts[pair[0]][0].numel() + parts[pair[1]][0].numel()
+        both = {*parts[pair[0]].labels, *parts[pair[1]].labels}
+        return prod(sizes[label] for label in both & needed) - (
+            prod(parts[pair[0]].shape) + prod(parts[pair[1]].shape)
         )
 
     return min(combinations(range(len(parts)), 2), key=cost)
-
-
-def _without_ones(
-    tensor: Tensor, labels: list[Label], other: Tensor, other_labels: list[Label]
-) -> tuple[Tensor, list[Label]]:
-    """Drop dimensions of length 1 that the other operand has longer."""
-    dims = tuple(
-        i
-        for i, label in enumerate(labels)
-        if tensor._array.shape[i] == 1
-        and label in other_labels
-        and other._array.shape[other_labels.index(label)] != 1
-    )
-    if not dims:
-        return tensor, labels
-    return squeeze(tensor, dims), [label for i, label in enumerate(labels) if i not in dims]
-
-
-def _contract(
-    first: tuple[Tensor, list[Label]], second: tuple[Tensor, list[Label]], needed: set[Label]
-) -> tuple[Tensor, list[Label]]:
-    """Multiply two operands and sum over their common labels that nobody else needs."""
-    (a, labels_a), (b, labels_b) = (
-        _without_ones(*first, *second),
-        _without_ones(*second, *first),
-    )
-    a, labels_a = _summed(a, labels_a, needed | set(labels_b))
-    b, labels_b = _summed(b, labels_b, needed | set(labels_a))
-    batch = [label for label in labels_a if label in labels_b and label in needed]
-    inner = [label for label in labels_a if label in labels_b and label not in needed]
-    rows = [label for label in labels_a if label not in labels_b]
-    columns = [label for label in labels_b if label not in labels_a]
-
-    a = permute(a, [labels_a.index(label) for label in batch + rows + inner])
-    b = permute(b, [labels_b.index(label) for label in batch + inner + columns])
-    size_a, size_b = a._array.shape, b._array.shape
-    lead = size_a[: len(batch)]
-    of_rows = size_a[len(batch) : len(batch) + len(rows)]
-    of_columns = size_b[len(batch) + len(inner) :]
-    if inner:
-        k = prod(size_a[len(batch) + len(rows) :])
-        count = (prod(lead),) if batch else ()
-        product = matrix_product(
-            reshape(a, (*count, prod(of_rows), k)), reshape(b, (*count, k, prod(of_columns)))
-        )
-        product = reshape(product, (*lead, *of_rows, *of_columns))
-    else:
-        product = mul(
-            reshape(a, (*lead, *of_rows, *(1,) * len(columns))),
-            reshape(b, (*lead, *(1,) * len(rows), *of_columns)),
-        )
-    return product, batch + rows + columns
-
-
-@publish("a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] = 2")
-def tensordot(a: Any, b: Any, dims: Any = 2) -> Tensor:
-    """Sum products of two tensors over dimensions of both.
-
-    Args:
-        a: the left tensor.
-        b: the right one, of the same dtype.
-        dims: a number: the last dimensions of ``a`` and the first of ``b``; or two lists.
-
-    Returns:
-        A tensor with the other dimensions of ``a``, then those of ``b``.
-
-    Raises:
-        RuntimeError: dimensions that differ in number or length.
-
-    Example:
-        >>> import microtensor as mt
-        >>> mt.tensordot(mt.ones(2, 3, 4), mt.ones(4, 3), dims=([1, 2], [1, 0]))
-        tensor([12., 12.])
-    """
-    tensors("tensordot", a=a, b=b)
-    ndim_a, ndim_b = a._array.ndim, b._array.ndim
-    if isinstance(dims, Tensor):
-        dims = dims.tolist()
-    if isinstance(dims, int | np.integer):
-        if dims < 0:
-            raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
-        if dims > min(ndim_a, ndim_b):
-            raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
-        dims = (range(ndim_a - dims, ndim_a), range(dims))
-    chosen_a, chosen_b = dims
-    if len(chosen_a) != len(chosen_b):
-        raise RuntimeError("both dimension lists should have same length")
-    same_dtype("tensordot", a._array, b._array, "a", "b")
-    dims_a = [checked_dim(int(d), ndim_a) for d in chosen_a]
-    dims_b = [checked_dim(int(d), ndim_b) for d in chosen_b]
-    names: dict[int, int] = dict(zip(dims_b, dims_a, strict=True))
-    if len(names) != len(dims_b) or len(set(dims_a)) != len(dims_a):
-        raise RuntimeError(f"tensordot: a dimension appears twice in {dims_a} or {dims_b}")
-    for d_a, d_b in zip(dims_a, dims_b, strict=True):
-        m, n = a._array.shape[d_a], b._array.shape[d_b]
-        if m != n and m != 1 and n != 1:
-            raise RuntimeError(
-                f"contracted dimensions need to match, but first has size {m} in dim {d_a} and "
-                f"second has size {n} in dim {d_b}"
-            )
-    labels_a: list[Label] = list(range(ndim_a))
-    labels_b: list[Label] = [names.get(d, ndim_a + d) for d in range(ndim_b)]
-    kept: list[Label] = [d for d in range(ndim_a) if d not in dims_a]
-    kept += [ndim_a + d for d in range(ndim_b) if d not in dims_b]
-    product, labels = _contract((a, labels_a), (b, labels_b), set(kept))
-    return permute(product, [labels.index(label) for label in kept])

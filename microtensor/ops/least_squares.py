@@ -38,6 +38,9 @@ class Lstsq(namedtuple("linalg_lstsq", ["solution", "residuals", "rank", "singul
     __slots__ = ()
 
 
+Lstsq.__name__ = "linalg_lstsq"
+
+
 def _lstsq_forward(A: Array, B: Array, rcond: float) -> tuple[Array, Array]:
     matrices("linalg.lstsq", A, "input")
     *lead_a, m, n = A.shape

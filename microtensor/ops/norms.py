@@ -140,11 +140,10 @@ def vector_norm(
     if isinstance(ord, bool) or not isinstance(ord, int | float | np.number):
         raise TypeError(f"linalg_vector_norm(): ord must be a number, not {type(ord).__name__}")
     x = _in_dtype("linalg.vector_norm", x, dtype)
-    if isinstance(dim, list):
-        dim = tuple(dim)
+    if isinstance(dim, list | tuple):
+        dim = tuple(dim) or None
     # A count has no gradient.
-    return _vector_norm(x.detach() if ord == 0 else x, float(ord), dim or None if
-                        isinstance(dim, tuple) else dim, keepdim)  # fmt: skip
+    return _vector_norm(x.detach() if ord == 0 else x, float(ord), dim, keepdim)
 
 
 # ---- of matrices --------------------------------------------------------------------------------
@@ -261,9 +260,7 @@ def norm(
     else:
         dims = tuple(range(ndim))
     if ord is None or (len(dims) == 1 and not isinstance(ord, str)):
-        order = 2 if ord is None else ord
-        kept: Any = keepdim
-        return vector_norm(A, order, dims or None, kept, dtype=dtype)
+        return vector_norm(A, 2 if ord is None else ord, dims or None, keepdim, dtype=dtype)
     return matrix_norm(A, ord, dims, keepdim, dtype=dtype)
 
 

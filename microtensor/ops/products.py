@@ -300,11 +300,13 @@ def trace(input: Any) -> Tensor:
     """Sum the diagonal of a matrix.
 
     Raises:
-        RuntimeError: no matrix.
+        RuntimeError: no matrix, or one of bools.
     """
     tensors("trace", input=input)
     if input._array.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input._array.ndim}")
+    if input._array.dtype.kind == "b":
+        raise RuntimeError("trace: not defined for bool tensors; convert with .long()")
     return sum(diagonal(input))
 
 

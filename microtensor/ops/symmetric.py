@@ -111,6 +111,9 @@ class Eigh(namedtuple("linalg_eigh", ["eigenvalues", "eigenvectors"])):
     __slots__ = ()
 
 
+Eigh.__name__ = "linalg_eigh"
+
+
 def _triangle(op: str, UPLO: Any) -> str:
     if not isinstance(UPLO, str) or UPLO.upper() not in ("L", "U"):
         raise RuntimeError(f"{op}: Expected UPLO argument to be 'L' or 'U', but got {UPLO}")

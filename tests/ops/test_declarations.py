@@ -99,6 +99,8 @@ def test_published_functions_are_reachable():
         assert getattr(mt, name) is function
     for name, function in published["nn.functional"].items():
         assert getattr(mt.nn.functional, name) is function
+    for name, function in published["linalg"].items():
+        assert getattr(mt.linalg, name) is function
 
 
 def test_public_functions_have_docstrings():
