@@ -54,23 +54,33 @@ def sign_and_log_determinant(a: Array, sign: Array, log: Array) -> None:
 
 def cofactors(a: Array, out: Array) -> None:
     """Out = the cofactors, the derivative of the determinant; right for singular matrices, too."""
-    size = a.shape[-1]
+    finite = np.isfinite(a).all((-1, -2))
     with np.errstate(all="ignore"):
-        try:
-            inverse = np.linalg.inv(a)
-            lost = np.abs(a).max((-1, -2), initial=0) * np.abs(inverse).max((-1, -2), initial=0)
-            if np.all(lost * size * size < 1e-3 / np.finfo(a.dtype).eps):
-                det = np.linalg.det(a)[..., None, None]
-                np.multiply(det, inverse.swapaxes(-1, -2), out)
-                return
-        except np.linalg.LinAlgError:
-            pass
-        # det(UV) U cof(S) Vᵀ: no division by what may be zero.
-        u, s, vh = np.linalg.svd(a)
-        others = np.broadcast_to(s[..., None, :], (*s.shape, size)).copy()
-        np.einsum("...ii->...i", others)[...] = 1
-        product = others.prod(-1) * np.rint(np.linalg.det(u) * np.linalg.det(vh))[..., None]
-        np.matmul(u * product[..., None, :], vh, out=out)
+        if finite.all():
+            _finite_cofactors(a, out)
+        else:
+            out[...] = np.nan
+            part = np.empty_like(a[finite])
+            _finite_cofactors(a[finite], part)
+            out[finite] = part
+
+
+def _finite_cofactors(a: Array, out: Array) -> None:
+    size = a.shape[-1]
+    try:
+        inverse = np.linalg.inv(a)
+        lost = np.abs(a).max((-1, -2), initial=0) * np.abs(inverse).max((-1, -2), initial=0)
+        if np.all(lost * size * size < 1e-3 / np.finfo(a.dtype).eps):
+            np.multiply(np.linalg.det(a)[..., None, None], inverse.swapaxes(-1, -2), out)
+            return
+    except np.linalg.LinAlgError:
+        pass
+    # det(UV) U cof(S) Vᵀ: no division by what may be zero.
+    u, s, vh = np.linalg.svd(a)
+    others = np.broadcast_to(s[..., None, :], (*s.shape, size)).copy()
+    np.einsum("...ii->...i", others)[...] = 1
+    product = others.prod(-1) * np.rint(np.linalg.det(u) * np.linalg.det(vh))[..., None]
+    np.matmul(u * product[..., None, :], vh, out=out)
 
 
 def products_without_two(s: Array, out: Array) -> None:
@@ -232,26 +242,28 @@ def vector_norm(x: Array, order: float, axis: tuple[int, ...], out: Array) -> No
         elif order == -np.inf:
             result = np.minimum.reduce(size, axis=axis, keepdims=True)
         else:
-            result = _power_norm(size, order, axis)
+            total = _power_sum(size, order, axis)
+            result = _root(total, order)
             # What has overflowed or faded away is done again, scaled to the largest (the smallest
             # counts for negative orders).
             limits = np.finfo(wide)
-            poor = (result < limits.tiny ** (1 / 2)) | (result > limits.max ** (1 / 2))
+            poor = (total < limits.tiny / limits.eps) | (total == np.inf)
             if size.size and poor.any():
                 pick = np.maximum if order > 0 else np.minimum
                 scale = pick.reduce(size, axis=axis, keepdims=True)
                 scale = np.where((scale > 0) & np.isfinite(scale), scale, 1).astype(wide)
-                result = np.where(poor, scale * _power_norm(size / scale, order, axis), result)
+                scaled = _root(_power_sum(size / scale, order, axis), order)
+                result = np.where(poor, scale * scaled, result)
         out[...] = result
 
 
-def _power_norm(size: Array, order: float, axis: tuple[int, ...]) -> Array:
-    if order == 2:
-        return np.asarray(np.sqrt(np.add.reduce(size * size, axis=axis, keepdims=True)))
-    powers = np.power(size, size.dtype.type(order))
-    return np.asarray(
-        np.power(np.add.reduce(powers, axis=axis, keepdims=True), size.dtype.type(1 / order))
-    )
+def _power_sum(size: Array, order: float, axis: tuple[int, ...]) -> Array:
+    powers = size * size if order == 2 else np.power(size, size.dtype.type(order))
+    return np.asarray(np.add.reduce(powers, axis=axis, keepdims=True))
+
+
+def _root(total: Array, order: float) -> Array:
+    return np.sqrt(total) if order == 2 else np.power(total, total.dtype.type(1 / order))
 
 
 # ---- parts of matrices --------------------------------------------------------------------------

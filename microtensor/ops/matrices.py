@@ -102,26 +102,27 @@ def run(op: str, problem: str, kernel: Any, a: Array, *rest: Any) -> None:
     try:
         kernel(a, *rest)
     except np.linalg.LinAlgError:
-        where = ""
-        if a.ndim > 2:
-            where = f"(Batch element {_first_failing(kernel, a, rest)}): "
+        place = _first_failing(kernel, a, rest) if a.ndim > 2 else None
+        where = "" if place is None else f"(Batch element {place}): "
         raise LinAlgError(f"{op}: {where}{problem}") from None
 
 
-def _first_failing(kernel: Any, a: Array, rest: tuple[Any, ...]) -> int:
-    """Give the place of the first matrix, among all of the batch, that a kernel fails for."""
+def _first_failing(kernel: Any, a: Array, rest: tuple[Any, ...]) -> int | None:
+    """Give the place of the first matrix of a batch that a kernel fails for, if it can be told."""
     matrices = a.reshape(-1, *a.shape[-2:])
     infinite = ~np.isfinite(matrices).all((-1, -2))
     if infinite.any():
         return int(infinite.argmax())
-    # What else is given broadcasts over the batch: of that, any one will do.
+    if len(rest) > 2:  # an iteration that has not converged, for finite numbers
+        return None
+    # What else is given, a right-hand side, broadcasts over the batch: any one will do.
     given = [value[(0,) * (value.ndim - 2)] for value in rest]
     for place, matrix in enumerate(matrices):
         try:
             kernel(matrix, *given[:-1], np.empty_like(given[-1]))
         except np.linalg.LinAlgError:
             return place
-    return 0
+    return None
 
 
 _UNCONVERGED = "The algorithm failed to converge because the input matrix {}."

@@ -14,6 +14,7 @@ from microtensor.ops.declare import declare
 from microtensor.ops.indexing import index_view
 from microtensor.ops.linear import matrix_product
 from microtensor.ops.matrices import offer, square, tensors
+from microtensor.ops.product_sums import blend
 from microtensor.ops.shape import reshape, unsqueeze
 from microtensor.ops.solving import inv, transposed
 from microtensor.tensor import Tensor, wrap
@@ -40,8 +41,7 @@ def matrix_power(A: Any, n: int) -> Tensor:
         square(op, array)
     if n == 0:
         identity = np.broadcast_to(np.eye(array.shape[-1], dtype=array.dtype), array.shape)
-        # It depends on A, by nothing.
-        return add(A * 0, wrap(identity)) if A.requires_grad else wrap(identity.copy())
+        return blend(A, wrap(identity), 0, 1)  # it depends on A, by nothing
     factor = inv(A) if n < 0 else A
     result = None
     rest = int(-n if n < 0 else n)

@@ -25,7 +25,7 @@ def _blend_forward(x: Array, product: Array, beta: Any, alpha: Any) -> Array:
     return out
 
 
-_blend: Any = declare(
+blend: Any = declare(
     "add_product",
     "input: Tensor, product: Tensor, beta: float, alpha: float",
     _blend_forward,
@@ -50,7 +50,7 @@ def _added(op: str, input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Te
             f"{op}: input of shape {list(shape)} does not expand to the product's shape "
             f"{list(wanted)}"
         )
-    return _blend(input, product, beta, alpha)
+    return blend(input, product, beta, alpha)
 
 
 _SCALES = "*, beta: float = 1, alpha: float = 1"
