@@ -15,6 +15,7 @@ from typing import Any
 
 from microtensor.ops.contraction import Label, Part, contract, moved
 from microtensor.ops.declare import publish, refuse
+from microtensor.ops.shape import reshape
 from microtensor.tensor import Tensor
 
 Term = tuple[str, ...]
@@ -55,7 +56,9 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     for tensor in given:
         if not isinstance(tensor, Tensor):
             refuse("einsum", "operands", tensor)
-    return _plan(written, tuple(t._array.shape for t in given)).run(list(given))
+    result = _plan(written, tuple(t._array.shape for t in given)).run(list(given))
+    # Where nothing is to be done: a view, not the operand itself.
+    return reshape(result, result._array.shape) if result is given[0] else result
 
 
 # ---- reading the equation -----------------------------------------------------------------------

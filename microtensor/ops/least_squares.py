@@ -9,7 +9,7 @@ import numpy as np
 
 from microtensor import kernels
 from microtensor.ops import samples
-from microtensor.ops.arithmetic import abs, add, mul, neg, sub
+from microtensor.ops.arithmetic import abs, add, mul, sub
 from microtensor.ops.arrays import Array, broadcast_shape, empty
 from microtensor.ops.declare import declare, publish
 from microtensor.ops.decompositions import full_rank, svd, svdvals
@@ -64,18 +64,14 @@ def _lstsq_rule_a(
         by_values = matrix_product(mul(u, unsqueeze(g_singular, -2)), vh)
     if g_solution is None:
         return by_values
-    # X = A⁺B; what A⁺ and its transpose multiply is again a least-squares problem.
+    # X = A⁺B for a constant rank; what A⁺ and its transpose multiply is again such a problem.
     g, x = g_solution, solution
     y = _shortest(transposed(A), g, rcond)
-    total = neg(matrix_product(y, transposed(x)))
-    m, n = A.shape[-2:]
-    if m > 1 or n == 1:
-        residual = sub(B, matrix_product(A, x))
-        total = add(total, matrix_product(residual, transposed(_shortest(A, y, rcond))))
-    if n > 1 or m == 1:
-        beside = sub(g, matrix_product(transposed(A), y))
-        back = _shortest(transposed(A), x, rcond)
-        total = add(total, matrix_product(back, transposed(beside)))
+    residual = sub(B, matrix_product(A, x))
+    through_rows = matrix_product(residual, transposed(_shortest(A, y, rcond)))
+    beside = sub(g, matrix_product(transposed(A), y))
+    through_columns = matrix_product(_shortest(transposed(A), x, rcond), transposed(beside))
+    total = sub(add(through_rows, through_columns), matrix_product(y, transposed(x)))
     return total if by_values is None else add(total, by_values)
 
 

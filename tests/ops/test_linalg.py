@@ -128,6 +128,13 @@ def test_einsum_agrees_with_numpy(rng, equation):
     assert gradgradcheck(lambda *xs: mt.einsum(equation, *xs), inputs)
 
 
+def test_einsum_with_nothing_to_do_gives_a_view(rng):
+    x = wide(rng.normal(size=(2, 3)))
+    y = mt.einsum("ij->ij", x)
+    assert y is not x and y._base is x
+    assert np.shares_memory(y._array, x._array)
+
+
 def test_einsum_of_many_operands_makes_no_large_intermediate_tensors(rng):
     n = 20
     shapes = ((n,), (n,), (n,), (n,), (n, n), (n, n))
