@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -57,8 +58,10 @@ def _matmul_forward(a: Array, b: Array) -> Array:
         out = empty((shape_a[0], shape_b[1]), dtype)
     elif len(shape_b) == 2:
         # One product of all rows, not one a matrix.
+        rows = prod(shape_a[:-1])
         out = empty((*shape_a[:-1], shape_b[1]), dtype)
-        kernels.matmul(_rows(np.ascontiguousarray(a)), b, _rows(out))
+        flat = np.ascontiguousarray(a).reshape(rows, shape_a[-1])
+        kernels.matmul(flat, b, out.reshape(rows, shape_b[1]))
         return out
     else:
         lead = broadcast_shape(shape_a[:-2], shape_b[:-2], "matmul")
