@@ -90,8 +90,13 @@ def stub_module(namespace: str) -> str:
     """Give the stub of a namespace's functions."""
     functions = published[namespace]
     body = "\n".join(stub_function(name, functions[name]) for name in sorted(functions))
-    listed = "\n".join(f'    "{name}",' for name in sorted(published[namespace]))
-    return f"{STUB_HEAD}\n__all__ = [\n{listed}\n]\n\n{body}"
+    names = sorted(published[namespace])
+    head = STUB_HEAD
+    if namespace == "linalg":
+        names = ["LinAlgError", *names]
+        head += "from microtensor.ops.matrices import LinAlgError as LinAlgError\n"
+    listed = "\n".join(f'    "{name}",' for name in names)
+    return f"{head}\n__all__ = [\n{listed}\n]\n\n{body}"
 
 
 def operator_stub(name: str) -> str:
@@ -175,6 +180,7 @@ def outputs() -> dict[Path, str]:
     package = ROOT / "microtensor"
     return {
         package / "functions.pyi": stub_module("mt"),
+        package / "linalg.pyi": stub_module("linalg"),
         package / "nn" / "functional.pyi": stub_module("nn.functional"),
         package / "ops" / "methods.pyi": stub_methods(),
         ROOT / "docs" / "ops.md": reference_page(),

@@ -32,7 +32,7 @@ __all__ = [
 registry: dict[str, Op] = {}
 """Every declared op by name."""
 
-published: dict[str, dict[str, Callable[..., Any]]] = {"mt": {}, "nn.functional": {}}
+published: dict[str, dict[str, Callable[..., Any]]] = {"mt": {}, "nn.functional": {}, "linalg": {}}
 """What users see: for each namespace, the functions by name. Composites join with `publish`."""
 
 methods: dict[str, Callable[..., Any]] = {}

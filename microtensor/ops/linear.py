@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from microtensor.ops.arrays import Array, broadcast_shape, empty
 from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.shape import reshape, transpose
 from microtensor.tensor import Tensor
+
+_BOOL = np.dtype(bool)
 
 
 def _same_dtype(op: str, first: str, a: Array, second: str, b: Array) -> None:
@@ -32,28 +35,55 @@ def _unequal(a: tuple[int, ...], b: tuple[int, ...], rows: int) -> RuntimeError:
     )
 
 
+def _rows(x: Any) -> Any:
+    """Give a matrix of the last dimension's rows."""
+    if len(x.shape) == 2:
+        return x
+    count = 1
+    for n in x.shape[:-1]:
+        count *= n
+    return reshape(x, (count, x.shape[-1]))
+
+
 def _matmul_forward(a: Array, b: Array) -> Array:
-    if a.dtype is not b.dtype and a.dtype != b.dtype:
+    dtype = a.dtype
+    if dtype is not b.dtype and dtype != b.dtype:
         _same_dtype("matmul", "input", a, "other", b)
+    if dtype is _BOOL:
+        raise RuntimeError("matmul: not defined for bool tensors; convert them with .long()")
     shape_a, shape_b = a.shape, b.shape
     if shape_a[-1] != shape_b[-2]:
         raise _unequal(shape_a, shape_b, shape_b[-2])
     if len(shape_a) == 2 and len(shape_b) == 2:
-        out = empty((shape_a[0], shape_b[1]), a.dtype)
+        out = empty((shape_a[0], shape_b[1]), dtype)
+    elif len(shape_b) == 2:
+        # One product of all rows, not one a matrix.
+        rows = prod(shape_a[:-1])
+        out = empty((*shape_a[:-1], shape_b[1]), dtype)
+        flat = np.ascontiguousarray(a).reshape(rows, shape_a[-1])
+        kernels.matmul(flat, b, out.reshape(rows, shape_b[1]))
+        return out
     else:
         lead = broadcast_shape(shape_a[:-2], shape_b[:-2], "matmul")
-        out = empty((*lead, shape_a[-2], shape_b[-1]), a.dtype)
+        out = empty((*lead, shape_a[-2], shape_b[-1]), dtype)
     kernels.matmul(a, b, out)
     return out
 
 
-_matmul: Any = declare(
+def _matmul_other_rule(g: Any, input: Any, other_shape: tuple[int, ...]) -> Any:
+    if len(other_shape) == 2 and len(input.shape) > 2:  # one product of all rows, here too
+        input, g = _rows(input), _rows(g)
+    return _matmul(transpose(input, -1, -2), g)
+
+
+_matmul: Any
+_matmul = matrix_product = declare(
     "matmul",
     "input: Tensor, other: Tensor",
     _matmul_forward,
     rules={
         "input": lambda g, other: _matmul(g, transpose(other, -1, -2)),
-        "other": lambda g, input: _matmul(transpose(input, -1, -2), g),
+        "other": _matmul_other_rule,
     },
     summary="Multiply matrices, of at least two dimensions.",
     integral=True,
@@ -65,7 +95,7 @@ _matmul: Any = declare(
 _matmul_public = _matmul.op.public
 
 
-@publish("input: Tensor, other: Tensor", method="matmul")
+@publish("input: Tensor, other: Tensor", namespaces=("mt", "linalg"), method="matmul")
 def matmul(input: Any, other: Any) -> Tensor:
     """Multiply matrices, vectors and batches of matrices, as PyTorch's ``matmul`` does.
 
@@ -161,16 +191,6 @@ def _linear_forward(x: Array, weight: Array, bias: Array | None) -> Array:
     out = empty((flat.shape[0], outputs), dtype)
     kernels.linear(flat, weight, bias, out)
     return out.reshape(*shape[:-1], outputs)
-
-
-def _rows(x: Any) -> Any:
-    """Give a matrix of the last dimension's rows."""
-    if len(x.shape) == 2:
-        return x
-    count = 1
-    for n in x.shape[:-1]:
-        count *= n
-    return reshape(x, (count, x.shape[-1]))
 
 
 def _weight_gradient_forward(g: Array, x: Array) -> Array:

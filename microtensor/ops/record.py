@@ -31,7 +31,7 @@ class Op:
         extras: names of what ``forward`` returns beside the output: constants for the rules.
         view: whether the output may share the first input's memory.
         integral: whether the output may be of a dtype without gradient.
-        namespaces: where users find it: "mt", "nn.functional".
+        namespaces: where users find it: "mt", "nn.functional", "linalg".
         method: its name as a Tensor method, or None.
         inplace: whether there is a method ``<name>_`` that writes into the tensor.
         inplace_argument: whether the function takes PyTorch's ``inplace=False``.

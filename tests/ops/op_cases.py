@@ -16,6 +16,9 @@ WRITTEN_BY_HAND = ("cat", "index_put", "overwrite", "view_put")
 # The rule for x accounts for log_sum, too: tried as the derivative of cross_entropy's gradient.
 NOT_ALONE = ("cross_entropy_backward", "cross_entropy_row_scale")
 
+# Their argument is taken for symmetric, and so is its gradient: they are tried on symmetric parts.
+SYMMETRIC = ("linalg_cholesky", "linalg_eigh")
+
 DECLARED = {name: op for name, op in registry.items() if name not in WRITTEN_BY_HAND}
 DIFFERENTIABLE = {name: op for name, op in DECLARED.items() if op.rules}
 
@@ -52,6 +55,8 @@ class Case:
             name: value.copy() if isinstance(value, np.ndarray) and name == "state" else value
             for name, value in self.arguments.items()
         }
+        if self.op.name in SYMMETRIC:
+            inputs = (registry["symmetric_part"].public(inputs[0]),)
         return self.op.public(*inputs, **arguments)
 
     def tensors(self, requires_grad: bool = True, dtype: Any = mt.float64) -> list[Any]:

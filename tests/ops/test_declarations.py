@@ -102,6 +102,8 @@ def test_published_functions_are_reachable():
         assert getattr(mt, name) is function
     for name, function in published["nn.functional"].items():
         assert getattr(mt.nn.functional, name) is function
+    for name, function in published["linalg"].items():
+        assert getattr(mt.linalg, name) is function
 
 
 def test_public_functions_have_docstrings():
@@ -151,7 +153,12 @@ def test_float32_agrees_with_float64(case):
 @each(DECLARED)
 def test_float16_stays_float16(case):
     wide = case.call(*case.tensors(False))
-    narrow = case.call(*case.tensors(False, mt.float16))
+    try:
+        narrow = case.call(*case.tensors(False, mt.float16))
+    except RuntimeError as error:
+        # LAPACK has no routines for it, and PyTorch none of its own.
+        assert "Low precision dtypes not supported" in str(error)
+        return
     assert narrow.shape == wide.shape
     if wide.is_floating_point() and case.arguments.get("dtype") is None:
         if any(i is not None and i.dtype.kind == "f" for i in case.inputs):
@@ -220,12 +227,11 @@ def test_rules_give_the_shape_and_dtype_of_their_inputs(case):
         y = case.call(*inputs)
         if not y.requires_grad:
             continue
-        node = y.grad_fn
+        node = y.grad_fn.parents[0] if case.op.outputs else y.grad_fn
         ones = np.ones(y.shape, y._array.dtype)
         for algebra, g in ((ARRAYS, ones), (TENSORS, wrap(ones))):
             if case.op.outputs:
-                (g,) = y.grad_fn.op.backward(g, y.grad_fn.parents, ())
-                node = y.grad_fn.parents[0]
+                (g,) = y.grad_fn.op.backward(g, (node,), ())
             found = node.op.backward(g, node.parents, algebra.lift(node))
             assert len(found) == len(node.parents)
             for tensor, parent, gradient in zip(inputs, node.parents, found, strict=True):
@@ -359,10 +365,11 @@ ELEMENTWISE = [
     name
     for name, op in DECLARED.items()
     if op.samples
+    # Those of numbers of any shape; matrices are another matter.
+    and any(np.ndim(x) == 0 for inputs, _ in op.samples(np.random.default_rng(0)) for x in inputs)
     and op.inputs[0] != "condition"
     and all(p.default is not None or p.is_input for p in parse_signature(op.signature))
-    and name not in ("linear", "matmul", "linear_weight_gradient", "column_sum", "clamp", "cdist")
-    and name not in ("diagonal", "tril", "triu")  # of matrices
+    and name != "clamp"
 ]
 
 

@@ -10,8 +10,7 @@ import pytest
 from op_cases import DIFFERENTIABLE, NOT_ALONE, cases, cases_of
 
 import microtensor as mt
-from microtensor.engine import run_backward
-from microtensor.engine.node import Gradients
+from microtensor.engine import Gradients, run_backward
 from microtensor.ops import registry
 from microtensor.ops.algebra import ARRAYS
 
