@@ -8,9 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from microtensor.kernels import host, twin_activations, twin_random, twin_rows, twin_steps
+from microtensor.kernels import (
+    host,
+    host_indexing,
+    twin_activations,
+    twin_random,
+    twin_rows,
+    twin_steps,
+)
 
-MODULES = (host, twin_activations, twin_random, twin_rows, twin_steps)
+MODULES = (host, host_indexing, twin_activations, twin_random, twin_rows, twin_steps)
 
 KERNELS: dict[str, Any] = {
     name: value

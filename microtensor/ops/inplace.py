@@ -16,15 +16,8 @@ import numpy as np
 from microtensor import kernels
 from microtensor.engine import Node, recording
 from microtensor.ops.declare import Op, publish, registry
-from microtensor.ops.indexing import (
-    index_copy,
-    index_view,
-    integers_first,
-    is_basic,
-    plain_index,
-)
 from microtensor.ops.promotion import number_array
-from microtensor.tensor import Tensor, move_retained, node_of, to_array, wrap
+from microtensor.tensor import Tensor, move_retained, node_of, wrap
 
 
 def make_inplace(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -61,8 +54,14 @@ def store(name: str, tensor: Tensor, compute: Callable[[Tensor], Tensor]) -> Ten
     return tensor
 
 
-def check_writable(name: str, tensor: Tensor) -> None:
-    """Refuse what may not be written to in place."""
+def check_writable(name: str, tensor: Tensor, overlapping: bool = False) -> None:
+    """Refuse what may not be written to in place.
+
+    Args:
+        name: what the user called, for messages.
+        tensor: what is to be written to.
+        overlapping: whether several elements may share one place, as all get the same value.
+    """
     if not isinstance(tensor, Tensor):
         raise TypeError(f"{name}: expected a Tensor, not {type(tensor).__name__}")
     if recording.enabled:
@@ -79,11 +78,28 @@ def check_writable(name: str, tensor: Tensor) -> None:
                     f"{name}: a view of a leaf Variable that requires grad is being used in an "
                     "in-place operation. Do it under no_grad(), or on a copy: x.clone()"
                 )
-    if not tensor._array.flags.writeable:
+    array = tensor._array
+    if not array.flags.writeable and not _free(tensor, overlapping):
         raise RuntimeError(
             f"{name}: the memory cannot be written to: it is read-only, or several elements share "
             "one place (an expanded tensor); clone() it first"
         )
+
+
+def _free(tensor: Tensor, overlapping: bool) -> bool:
+    """Let a part of an expanded tensor be written to in which all elements have their own places.
+
+    NumPy marks what it expands, and all views of that, as read-only.
+    """
+    array, base = tensor._array, tensor._base
+    if base is None or not base._array.flags.writeable:
+        return False
+    shared = any(step == 0 and n > 1 for step, n in zip(array.strides, array.shape, strict=True))
+    if shared and not overlapping:
+        return False
+    tensor._array = array.view()
+    tensor._array.flags.writeable = True
+    return True
 
 
 def alias(tensor: Tensor) -> Tensor:
@@ -188,9 +204,9 @@ def _follow(value: Any, path: Any) -> Any:
 def _without_part(g: Any, path: Any) -> Any:
     """Give the gradient with the part at the end of the path set to zero."""
     if isinstance(g, Tensor):
-        mask = np.ones(g._array.shape, g._array.dtype)
-        _follow(mask, path)[...] = 0
-        return g * wrap(mask)
+        mask = np.zeros(g._array.shape, bool)
+        _follow(mask, path)[...] = True
+        return g.masked_fill(wrap(mask), 0.0)
     copy = g.copy()
     _follow(copy, path)[...] = 0
     return copy
@@ -217,95 +233,24 @@ _view_put = Op(
 registry["view_put"] = _view_put
 
 
-# ---- item assignment ----------------------------------------------------------------------------
-
-
-def _index_put_backward(g: Any, parents: Any, saved: Any) -> tuple[Any, ...]:
-    (index,) = saved
-    whole, part = parents
-    take = index_view if is_basic(index) else index_copy
-    cleared = None
-    if whole is not None:
-        if isinstance(g, Tensor):
-            mask = np.ones(g._array.shape, g._array.dtype)
-            mask[index] = 0
-            cleared = g * wrap(mask)
-        else:
-            cleared = g.copy()
-            cleared[index] = 0
-    return cleared, None if part is None else take(g, index)
-
-
-_index_put = Op(
-    name="index_put",
-    signature="input: Tensor, value: Tensor, index: Any",
-    forward=lambda input, value, index: input,
-    summary="Record an assignment to an indexed part.",
-    saved_names=("index",),
-    saved_roles=(None,),
-    backward=_index_put_backward,
-)
-registry["index_put"] = _index_put
-
-
-@publish("input: Tensor, index: Any, value: Any", namespaces=(), method="__setitem__")
-def _setitem(input: Tensor, index: Any, value: Any) -> None:
-    """Write into a part, in place; the gradient reaches the value and what was not overwritten.
-
-    Raises:
-        IndexError: an index out of range, or something that is no index.
-        RuntimeError: a value that does not fit, or a leaf that requires a gradient.
-    """
-    check_writable("index_put_", input)
-    index = plain_index(index)
-    if not is_basic(index):
-        first, rest = integers_first(input, index)
-        if rest is not index:
-            _setitem(first, rest, value)
-            return
-    own = input._array.dtype
-    if isinstance(value, Tensor):
-        _check_castable("index_put_", value._array.dtype, own)
-    else:
-        value = wrap(
-            to_array(value)
-            if isinstance(value, list | tuple | np.ndarray)
-            else np.asarray(value if own.kind == "f" else number_array(value, own), own)
-        )
-    try:
-        target_shape = input._array[index].shape
-    except IndexError as error:
-        raise IndexError(f"{error}; the shape is {list(input._array.shape)}") from None
-    source = value._array
-    while source.ndim > len(target_shape) and source.shape[0] == 1:
-        source = source[0]  # as PyTorch: leading ones are dropped
-    try:
-        np.broadcast_to(source, target_shape)
-    except ValueError:
-        raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(value._array.shape)} cannot be broadcast "
-            f"to indexing result of shape {list(target_shape)}"
-        ) from None
-    before, part = node_of(input), node_of(value)
-    result = wrap(input._array)
-    if recording.enabled and (before is not None or part is not None) and own.kind == "f":
-        if part is not None and source is not value._array:
-            part = value.reshape(source.shape)._node
-        result._node = Node(_index_put, (before, part), (index,), (), 0, input._array.shape, own)
-
-    def perform(out: Any) -> None:
-        out[index] = source if not np.may_share_memory(out, source) else source.copy()
-
-    write(input, result, perform)
-
-
 # ---- fills and copies ---------------------------------------------------------------------------
 
 
-@publish("input: Tensor, value: float", namespaces=(), method="fill_")
+@publish("input: Tensor, value: Tensor | float", namespaces=(), method="fill_")
 def fill_(input: Tensor, value: Any) -> Tensor:
-    """Set all elements to a number, in place."""
-    return _constant("fill_", input, value.item() if isinstance(value, Tensor) else value)
+    """Set all elements to a number or a 0-d tensor, in place; a tensor gets the gradient's sum.
+
+    Raises:
+        RuntimeError: a tensor of one or more dimensions, a number that the dtype cannot hold.
+    """
+    if not isinstance(value, Tensor):
+        return _constant("fill_", input, value)
+    if value._array.ndim:
+        raise RuntimeError(
+            f"fill_(): only supports 0-dimension value tensor but got tensor with "
+            f"{value._array.ndim} dimensions."
+        )
+    return copy_(input, value)
 
 
 @publish("input: Tensor", namespaces=(), method="zero_")
@@ -315,20 +260,33 @@ def zero_(input: Tensor) -> Tensor:
 
 
 def _constant(name: str, tensor: Tensor, value: Any) -> Tensor:
-    check_writable(name, tensor)
+    check_writable(name, tensor, overlapping=True)
+    value = number_array(value, tensor._array.dtype)
+    if tensor._array.dtype.kind == "i" and not np.isfinite(value):
+        raise RuntimeError(
+            f"{name}(): value cannot be converted to type {tensor._array.dtype.name} without "
+            "overflow"
+        )
     # A constant: what was recorded before no longer matters, and nothing new is.
     write(tensor, wrap(tensor._array), lambda out: kernels.fill(value, out))
     return tensor
 
 
-@publish("input: Tensor, src: Tensor", namespaces=(), method="copy_")
-def copy_(input: Tensor, src: Tensor) -> Tensor:
+@publish("input: Tensor, src: Tensor | float, non_blocking: bool = False", (), "copy_")
+def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """Copy another tensor's elements into this one, broadcasting and casting.
+
+    Args:
+        input: the tensor that is written to.
+        src: a tensor, or a number.
+        non_blocking: there for PyTorch's sake; a copy is always finished when this returns.
 
     Raises:
         RuntimeError: shapes that do not broadcast to this one's.
     """
     check_writable("copy_", input)
+    if isinstance(src, int | float | np.number):
+        return _constant("copy_", input, src)
     if not isinstance(src, Tensor):
         raise TypeError(f"copy_(): argument 'src' must be Tensor, not {type(src).__name__}")
     source, own = src._array, input._array

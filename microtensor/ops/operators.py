@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from microtensor import dtypes
-from microtensor.ops.arithmetic import where
-from microtensor.ops.declare import methods, publish, published, refuse
+from microtensor.ops.declare import methods, publish, published
 from microtensor.ops.promotion import number_array
 from microtensor.ops.shape import cast, permute
 from microtensor.tensor import Tensor, to_array, wrap
@@ -97,22 +96,6 @@ for _alias, _name in {
     if _name in methods:
         methods[_alias] = methods[_name]
 _mt["greater"], _mt["less"] = _mt["gt"], _mt["lt"]
-
-
-@publish("input: Tensor, mask: Tensor, value: float", method="masked_fill", inplace=True)
-def masked_fill(input: Any, mask: Any, value: Any) -> Tensor:
-    """Set elements to a number where a mask is true; the gradient passes elsewhere.
-
-    Args:
-        input: any tensor.
-        mask: a bool tensor that broadcasts with it.
-        value: a number or a 0-d tensor.
-    """
-    if not isinstance(input, Tensor):
-        refuse("masked_fill", "input", input)
-    if not isinstance(mask, Tensor):
-        refuse("masked_fill", "mask", mask)
-    return where(mask, value, input)
 
 
 # ---- conversions --------------------------------------------------------------------------------

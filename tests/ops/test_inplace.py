@@ -3,6 +3,8 @@
 Each gradient is compared with that of the same function written without a write.
 """
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -252,22 +254,40 @@ def test_derivatives_of_writes(name, through):
 @pytest.mark.parametrize("name", sorted(n for n in methods if n.endswith("_") and n[0] != "_"))
 def test_in_place_method_gives_what_the_out_of_place_one_gives(name):
     plain = getattr(mt.Tensor, name[:-1], None)
+    whole, one = mt.tensor([5.0, 6.0]), mt.tensor([1])
     arguments = {
         "masked_fill_": (mt.tensor([True, False]), 9.0),
+        "masked_scatter_": (mt.tensor([True, False]), whole),
         "clamp_": (0.5, 1.5),
-        "copy_": (mt.tensor([5.0, 6.0]),),
+        "clip_": (0.5, 1.5),
+        "copy_": (whole,),
         "fill_": (4.0,),
+        "fill_diagonal_": (4.0,),
+        "put_": (one, whole[:1]),
+        "index_put_": ((one,), whole[:1]),
+        "scatter_": (0, one, whole),
+        "scatter_add_": (0, one, whole),
+        "scatter_reduce_": (0, one, whole, "mean"),
+        "index_add_": (0, one, whole[:1]),
+        "index_copy_": (0, one, whole[:1]),
+        "index_fill_": (0, one, 4.0),
+        "index_reduce_": (0, one, whole[:1], "amax"),
     }.get(name)
     x = mt.tensor([6, 3]) if name.startswith("bitwise") else mt.tensor([0.7, 2.4])
+    if name == "fill_diagonal_":
+        x = mt.tensor([[0.7, 2.4]])
     if arguments is None:
-        two = name in ("add_", "sub_", "mul_", "div_", "pow_", "floor_divide_", "remainder_")
-        two = two or (name.startswith("bitwise_") and name != "bitwise_not_")
+        two = plain is not None and "other" in inspect.signature(plain).parameters
         arguments = (mt.tensor([2, 1]),) if two else ()
     if plain is not None:
         expected = plain(x, *arguments)
     else:
-        expected = {"fill_": mt.tensor([4.0, 4.0]), "copy_": arguments[:1], "zero_": mt.zeros(2)}
-        expected = expected[name] if name != "copy_" else arguments[0]
+        expected = {
+            "fill_": mt.tensor([4.0, 4.0]),
+            "copy_": whole,
+            "zero_": mt.zeros(2),
+            "fill_diagonal_": mt.tensor([[4.0, 2.4]]),
+        }[name]
     y = x.clone()
     array, version = y._array, y._version
     assert getattr(y, name)(*arguments) is y
@@ -418,8 +438,15 @@ def test_dtypes_may_not_lose_their_category():
         mt.ones(2, dtype=mt.int64).div_(2)
     with pytest.raises(RuntimeError, match=r"int64.*bool"):
         mt.ones(2, dtype=mt.bool).add_(1)
-    with pytest.raises(RuntimeError, match=r"float32.*int64"):
-        mt.ones(2, dtype=mt.int64)[0] = mt.tensor(1.5)
+    with pytest.raises(RuntimeError, match=r"dtypes match.*int64.*float32.*\.to\("):
+        mt.ones(2, dtype=mt.int64)[mt.tensor([0])] = mt.tensor(1.5)
+
+
+def test_what_is_assigned_to_a_view_is_cast_as_copy_does():
+    x = mt.ones(2, dtype=mt.int64)
+    x[0] = mt.tensor(3.5)
+    x[1:] = -2.5
+    assert x.tolist() == [3, -2]
 
 
 def test_a_failed_write_changes_nothing():
