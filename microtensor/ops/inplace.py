@@ -165,9 +165,16 @@ def _free(tensor: Tensor, overlapping: bool) -> bool:
     shared = any(step == 0 and n > 1 for step, n in zip(array.strides, array.shape, strict=True))
     if shared and not overlapping:
         return False
-    tensor._array = array.view()
-    tensor._array.flags.writeable = True
+    tensor._array = _writable(array)
     return True
+
+
+def _writable(array: Any) -> Any:
+    """Give a view that may be written to of what NumPy marked as read-only when expanding."""
+    if not array.flags.writeable:
+        array = array.view()
+        array.flags.writeable = True
+    return array
 
 
 def alias(tensor: Tensor) -> Tensor:
@@ -263,6 +270,22 @@ _overwrite = Op(
 registry["overwrite"] = _overwrite
 
 
+def _copied_backward(g: Any, parents: Any, saved: Any) -> tuple[Any, ...]:
+    before, source = parents
+    zeros = None if before is None else _overwrite_backward(g, parents, saved)[0]
+    return zeros, None if source is None else g
+
+
+_copied = Op(
+    name="copy",
+    signature="input: Tensor, src: Tensor",
+    forward=lambda input, src: src,
+    summary="Record that a tensor was overwritten by another: the gradient goes to that one.",
+    backward=_copied_backward,
+)
+registry["copy"] = _copied
+
+
 def _follow(value: Any, path: Any) -> Any:
     for function, arguments in path:
         value = function(value, *arguments)
@@ -273,10 +296,10 @@ def _without_part(g: Any, path: Any) -> Any:
     """Give the gradient with the part at the end of the path set to zero."""
     if isinstance(g, Tensor):
         mask = np.zeros(g._array.shape, bool)
-        _follow(mask, path)[...] = True
+        _writable(_follow(mask, path))[...] = True
         return g.masked_fill(wrap(mask), 0.0)
     copy = g.copy()
-    _follow(copy, path)[...] = 0
+    _writable(_follow(copy, path))[...] = 0
     return copy
 
 
@@ -360,11 +383,11 @@ def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     source, own = src._array, input._array
     if source.shape != own.shape:
         src = src.expand(own.shape)
-    node = node_of(src)
+    node, before = node_of(src), node_of(input)
     result = wrap(own)
     if node is not None and recording.enabled and own.dtype.kind == "f":
         # A node of its own: hooks on this tensor are not hooks on the source.
-        result._node = Node(registry["cast"], (node,), (), (), 0, own.shape, own.dtype)
+        result._node = Node(_copied, (before, node), (), (), 0, own.shape, own.dtype)
     copied = source.copy() if np.may_share_memory(source, own) else source
     write(input, result, lambda out: kernels.cast(copied, out))
     return input

@@ -225,7 +225,11 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
         )
     length = shape[dim] if shape else 1
     check_range("index_fill", index._array, dim, length, IndexError, negative=True)
-    return _index_fill, (dim, _vector("index_fill", index), value)
+    if not isinstance(value, Tensor):
+        return _index_fill, (dim, _vector("index_fill", index), value)
+    # Named twice, a place is filled once: the value's gradient is to count it once.
+    places = np.unique(np.where(index._array < 0, index._array + length, index._array))
+    return _index_fill, (dim, wrap(places), value)
 
 
 @publish(

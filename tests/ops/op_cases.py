@@ -11,7 +11,7 @@ import microtensor as mt
 from microtensor.ops import Op, registry
 
 # Records written by in-place writes and cat(): made by hand, tested with what makes them.
-WRITTEN_BY_HAND = ("cat", "overwrite", "view_put")
+WRITTEN_BY_HAND = ("cat", "copy", "overwrite", "view_put")
 
 # The rule for x accounts for log_sum, too: tried as the derivative of cross_entropy's gradient.
 NOT_ALONE = ("cross_entropy_backward", "cross_entropy_row_scale")
