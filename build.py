@@ -28,6 +28,7 @@ SOURCES = [
     "csrc/isa_v3.c",
     "csrc/isa_v4.c",
     "csrc/dispatch.c",
+    "csrc/ndarray.c",
     "csrc/threads.c",
     "csrc/blas.c",
 ]

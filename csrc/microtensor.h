@@ -30,6 +30,37 @@ int mt_threads_maximum(void);
 void mt_blas_set(uintptr_t sgemm, uintptr_t dgemm, int ilp64);
 int mt_blas_available(void);
 
+/* Arrays as NumPy's objects, by their addresses (ndarray.h). First Python names the type of arrays and the
+ * dtypes that are looked for, and has a matrix it knows read: 1 if every field is where it is thought to
+ * be. */
+void mt_ndarray_set(uintptr_t type, uintptr_t f32, uintptr_t f64, uintptr_t i64, uintptr_t u64,
+                    uintptr_t u32);
+int mt_ndarray_reads(uintptr_t object, uintptr_t data, uintptr_t dtype, int64_t rows,
+                     int64_t columns, int64_t row_stride, int64_t column_stride);
+
+/* The entries of prototypes.h over such objects: dtypes, sizes, gaps and whether an output may be written
+ * are checked here, and -1 is also for what fails that. Shapes are those of the arrays. */
+int mt_array_unary(int op, double p, double q, uintptr_t x, uintptr_t y);
+int mt_array_binary(int op, double p, double q, uintptr_t a, uintptr_t b, uintptr_t y);
+int mt_array_rows(int op, uintptr_t x, uintptr_t y);
+int mt_array_rows_backward(int op, uintptr_t g, uintptr_t y, uintptr_t out);
+int mt_array_column_sum(uintptr_t x, uintptr_t out);
+int mt_array_linear(uintptr_t x, uintptr_t weight, uintptr_t bias, uintptr_t y);
+/* Matrices stored by rows or by columns, with gaps between these but not within. */
+int mt_array_matmul(uintptr_t a, uintptr_t b, uintptr_t c);
+/* op is a row of binary; where b, or a, has one element it is a parameter of the unary row right, or left. */
+int mt_array_arithmetic(int op, int right, int left, uintptr_t a, uintptr_t b, uintptr_t y);
+/* Returns as the entry of prototypes.h does. */
+int64_t mt_array_cross_entropy(int reduction, int64_t ignore_index, double label_smoothing,
+                               uintptr_t x, uintptr_t target, uintptr_t weight, uintptr_t log_sum,
+                               uintptr_t total, uintptr_t out);
+int mt_array_cross_entropy_backward(int reduction, int64_t ignore_index, double label_smoothing,
+                                    uintptr_t g, uintptr_t x, uintptr_t target, uintptr_t weight,
+                                    uintptr_t log_sum, uintptr_t total, uintptr_t out);
+int mt_array_random_bits(uintptr_t state, uintptr_t out);
+int mt_array_random_uniform(uintptr_t state, uintptr_t out);
+int mt_array_dropout(double p, uintptr_t state, uintptr_t x, uintptr_t mask, uintptr_t y);
+
 /* n 32-bit words from Philox4x32-10; state is {seed, offset}, and offset is advanced by the counters
  * used, one for every four words. Returns -1, having done nothing, if an array is misaligned. */
 int mt_random_bits(int64_t n, uint64_t *state, uint32_t *y);

@@ -8,15 +8,17 @@ from microtensor.engine.modes import (
     recording,
     set_grad_enabled,
 )
-from microtensor.engine.node import Node, count_nodes
+from microtensor.engine.node import Gradients, Node, count_nodes, output_node
 
 __all__ = [
     "Algebra",
+    "Gradients",
     "Node",
     "count_nodes",
     "enable_grad",
     "is_grad_enabled",
     "no_grad",
+    "output_node",
     "recording",
     "run_backward",
     "set_grad_enabled",

@@ -158,9 +158,10 @@ def _nodes_leading_to(wanted: set[Node], roots: Iterable[Node]) -> set[Node]:
 
 
 def _changed_in_place(node: Node) -> str:
+    shape = "" if node.shape is None else f", whose output has shape {list(node.shape)}"
     return (
         f"one of the variables needed for gradient computation has been modified by an inplace "
-        f"operation: {node.op.name}, whose output has shape {list(node.shape)}, saved an array for "
-        "its gradient, and that array has been written to since. Write to a copy (clone()), or "
-        "use the out-of-place form of the operation."
+        f"operation: {node.op.name}{shape}, saved an array for its gradient, and that "
+        "array has been written to since. Write to a copy (clone()), or use the out-of-place form "
+        "of the operation."
     )

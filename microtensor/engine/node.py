@@ -24,7 +24,8 @@ class Node:
         cells: the version cells of the saved arrays, each a list of one number.
         stamp: the sum of those versions when they were saved. Versions only grow, so an equal
             sum means that none has changed.
-        shape, dtype: of the output; the gradient that arrives is brought to them.
+        shape, dtype: of the output; the gradient that arrives is brought to them. Those of a node
+            with several outputs are None: each output has a node of its own (`output_node`).
         number: position in creation order.
         hooks: functions called with the gradient on arrival, or None.
     """
@@ -56,7 +57,7 @@ class Node:
         saved: tuple[Any, ...],
         cells: tuple[list[int], ...],
         stamp: int,
-        shape: tuple[int, ...],
+        shape: Any,
         dtype: Any,
     ) -> None:
         self.op = op
@@ -85,6 +86,50 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{self.name()}>"
+
+
+class Gradients:
+    """The gradients of a node with several outputs, by place; None where none has come.
+
+    It stands for them on its way from the outputs to their node, which has no one shape or dtype,
+    so this has none either and the walk leaves it as it is.
+    """
+
+    __slots__ = ("parts",)
+
+    shape = dtype = base = None
+
+    def __init__(self, parts: tuple[Any, ...]) -> None:
+        self.parts = parts
+
+    def joined(self, other: Gradients, add: Callable[[Any, Any], Any]) -> Gradients:
+        """Give both together, with what has come to one place twice added up."""
+        return Gradients(
+            tuple(
+                b if a is None else a if b is None else add(a, b)
+                for a, b in zip(self.parts, other.parts, strict=True)
+            )
+        )
+
+
+class _Place:
+    """What an output's node does backward: it puts the gradient into its place."""
+
+    saved_names: tuple[str, ...] = ()
+    saved_roles: tuple[int | None, ...] = ()
+
+    def __init__(self, name: str, place: int, count: int) -> None:
+        self.name = name
+        self._before, self._after = (None,) * place, (None,) * (count - 1 - place)
+
+    def backward(self, g: Any, parents: Any, saved: Any) -> tuple[Any, ...]:
+        """Give the gradient of the node with several outputs."""
+        return (Gradients((*self._before, g, *self._after)),)
+
+
+def output_node(source: Node, place: int, count: int, shape: Any, dtype: Any) -> Node:
+    """Make the node of one of the ``count`` outputs of ``source``, itself of no shape or dtype."""
+    return Node(_Place(source.op.name, place, count), (source,), (), (), 0, shape, dtype)
 
 
 def count_nodes(root: Node | None) -> int:

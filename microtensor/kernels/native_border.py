@@ -1,9 +1,9 @@
 """The border between NumPy and C: what every native kernel needs.
 
-The checks that keep memory safe are divided three ways: dtypes in native byte order and sizes by
-the Python function of each kernel, contiguity and writability by ``ffi.from_buffer``, alignment
-and overlap in C, which answers with a status. Whatever C cannot take goes to the NumPy twin, which
-copes or raises.
+Most kernels hand arrays over as objects, by their addresses: C reads their fields and checks dtype,
+shape, gaps, alignment, overlap and writability (csrc/ndarray.c; `select` has made sure that the
+fields are where C looks for them). Optimizer steps pass tables of pointers instead, from
+``ffi.from_buffer``. Whatever C cannot take goes to the NumPy twin, which copes or raises.
 """
 
 from __future__ import annotations
@@ -30,24 +30,23 @@ _BUILTIN = (FLOAT32, FLOAT64, INT64, UINT64, UINT32)
 # C types parsed once.
 f32 = ffi.typeof("float[]")
 f64 = ffi.typeof("double[]")
-i64 = ffi.typeof("int64_t[]")
-u64 = ffi.typeof("uint64_t[]")
-u32 = ffi.typeof("uint32_t[]")
 
 
 def canonical(array: Any) -> Any:
-    """Give an array whose dtype equals a built-in one as a view that has that very object.
+    """Give an array as one of no subclass, and whose dtype is the built-in object it equals.
 
     NumPy has several objects for one dtype (of unpickled arrays, or long against long long); the
-    kernels compare by identity, which is twice as fast.
+    kernels compare by identity.
     """
-    if isinstance(array, np.ndarray):
-        for dtype in _BUILTIN:
-            if array.dtype is dtype:
-                return array
-            if array.dtype == dtype:
-                return array.view(dtype)
-    return array
+    if not isinstance(array, np.ndarray):
+        return array
+    plain = array if type(array) is np.ndarray else array.view(np.ndarray)
+    for dtype in _BUILTIN:
+        if array.dtype is dtype:
+            return plain
+        if array.dtype == dtype:
+            return plain.view(dtype)
+    return plain
 
 
 def otherwise(native: Callable[..., None], instead: Callable[..., None], *arguments: Any) -> None:

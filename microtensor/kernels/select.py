@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from typing import Any
+
+import numpy as np
 
 BACKENDS = ("auto", "native", "numpy")
 
@@ -28,6 +31,7 @@ def choose() -> tuple[Any, str]:
     try:
         # `from microtensor import _native` would blame a circular import: this runs within ours.
         _native = importlib.import_module("microtensor._native")
+        _introduce_arrays(_native)
     except ImportError as error:
         missing = error.name == "microtensor._native"
         problem = "the C extension is not built" if missing else "the C extension does not load"
@@ -40,6 +44,27 @@ def choose() -> tuple[Any, str]:
         return None, reason
     select_isa(_native)
     return _native, ""
+
+
+# The dtypes that C looks for, in the order in which it is told.
+_DTYPES = tuple(np.dtype(name) for name in ("f4", "f8", "i8", "u8", "u4"))
+
+
+def _introduce_arrays(native: Any) -> None:
+    """Tell C what to know arrays by, and prove that it finds their fields where it looks for them.
+
+    Raises:
+        ImportError: it does not.
+    """
+    if sys.implementation.name == "cpython":  # where an object's id is its address
+        probe = np.empty((3, 5))[:, ::2]
+        data = probe.__array_interface__["data"][0]
+        native.lib.mt_ndarray_set(id(np.ndarray), *map(id, _DTYPES))
+        if native.lib.mt_ndarray_reads(
+            id(probe), data, id(np.dtype("f8")), *probe.shape, *probe.strides
+        ):
+            return
+    raise ImportError("NumPy's arrays are laid out in memory in a way it does not know")
 
 
 def instruction_sets(native: Any) -> dict[str, bool]:

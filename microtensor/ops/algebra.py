@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from microtensor import kernels
-from microtensor.engine import Node
+from microtensor.engine import Gradients, Node, output_node
 from microtensor.ops.arithmetic import add
 from microtensor.ops.arrays import empty
 from microtensor.ops.shape import cast, sum_to
@@ -29,6 +29,18 @@ def _run_hooks(node: Node, gradient: Tensor) -> Tensor:
     return gradient
 
 
+def _origin(node: Node, role: int, value: Any) -> Node | None:
+    """Give the node of a saved value: of an input (role ≥ 0), or of an output (-1, -2, ...)."""
+    if role >= 0:
+        return node.parents[role]
+    outputs = node.op.outputs
+    if not outputs:
+        return node
+    if value.dtype.kind != "f":
+        return None
+    return output_node(node, -1 - role, len(outputs), value.shape, value.dtype)
+
+
 class ArrayAlgebra:
     """Gradients as plain arrays: nothing wrapped, nothing recorded."""
 
@@ -40,12 +52,16 @@ class ArrayAlgebra:
 
     def add(self, a: Any, b: Any) -> Any:
         """Give a + b as something new."""
+        if type(a) is Gradients:
+            return a.joined(b, self.add)
         out = empty(a.shape, a.dtype)
         kernels.add(a, b, out)
         return out
 
     def add_into(self, a: Any, b: Any) -> Any:
         """Give a + b, in a's memory."""
+        if type(a) is Gradients:
+            return a.joined(b, self.add)
         kernels.add(a, b, a)
         return a
 
@@ -75,7 +91,7 @@ class TensorAlgebra:
             if role is not None:
                 cell = next(cells)
                 if isinstance(value, np.ndarray):
-                    value = wrap(value, node if role == -1 else node.parents[role])
+                    value = wrap(value, _origin(node, role, value))
                     # What this walk saves of it is to notice later changes, too.
                     value._cell = cell
             lifted.append(value)
@@ -83,6 +99,8 @@ class TensorAlgebra:
 
     def add(self, a: Any, b: Any) -> Any:
         """Give a + b as something new."""
+        if type(a) is Gradients:
+            return a.joined(b, self.add)
         return add(a, b)
 
     add_into = add

@@ -86,6 +86,7 @@ def plain(tensor: Tensor) -> bool:
     return (
         tensor._array.dtype.kind == "f"
         and flags.writeable
+        and 0 not in tensor._array.strides
         and (not recording.enabled or unrecorded(tensor))
     )
 
@@ -147,25 +148,27 @@ def check_writable(name: str, tensor: Tensor, overlapping: bool = False) -> None
                     "in-place operation. Do it under no_grad(), or on a copy: x.clone()"
                 )
     array = tensor._array
-    if not array.flags.writeable and not _free(tensor, overlapping):
+    shared = not overlapping and _shares_places(array)
+    if shared or not (array.flags.writeable or _unlocked(tensor)):
         raise RuntimeError(
             f"{name}: the memory cannot be written to: it is read-only, or several elements share "
             "one place (an expanded tensor); clone() it first"
         )
 
 
-def _free(tensor: Tensor, overlapping: bool) -> bool:
-    """Let a part of an expanded tensor be written to in which all elements have their own places.
+def _shares_places(array: Any) -> bool:
+    """Say whether elements share one place, as those of an expanded tensor do."""
+    if 0 not in array.strides or not array.size:
+        return False
+    return any(n > 1 for step, n in zip(array.strides, array.shape, strict=True) if step == 0)
 
-    NumPy marks what it expands, and all views of that, as read-only.
-    """
-    array, base = tensor._array, tensor._base
+
+def _unlocked(tensor: Tensor) -> bool:
+    """Let what was expanded be written to: NumPy marks it, and all views of it, as read-only."""
+    base = tensor._base
     if base is None or not base._array.flags.writeable:
         return False
-    shared = any(step == 0 and n > 1 for step, n in zip(array.strides, array.shape, strict=True))
-    if shared and not overlapping:
-        return False
-    tensor._array = _writable(array)
+    tensor._array = _writable(tensor._array)
     return True
 
 
@@ -281,6 +284,7 @@ _copied = Op(
     signature="input: Tensor, src: Tensor",
     forward=lambda input, src: src,
     summary="Record that a tensor was overwritten by another: the gradient goes to that one.",
+    namespaces=(),
     backward=_copied_backward,
 )
 registry["copy"] = _copied

@@ -4,6 +4,7 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include "microtensor.h"
+#include "ndarray.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -57,6 +58,88 @@ static int count(const char *kind) {
 #undef real
 #undef FN
 
+/* Arrays as NumPy would have them, to be handed over by address. */
+static const int type_of_arrays, type_of_others, named[5];
+enum { F32, F64, I64, U64, U32 };
+
+struct array {
+    struct mt_ndarray head;
+    intptr_t shape[3], strides[3];
+    double data[24];
+};
+
+static uintptr_t address(const struct array *array) { return (uintptr_t)&array->head; }
+
+static struct array *make(struct array *array, int dtype, int itemsize, int ndim, intptr_t rows,
+                          intptr_t columns) {
+    const intptr_t shape[2] = {ndim == 2 ? rows : columns, columns};
+    *array = (struct array){.head = {.type = &type_of_arrays,
+                                     .data = (char *)array->data,
+                                     .ndim = ndim,
+                                     .shape = array->shape,
+                                     .strides = array->strides,
+                                     .dtype = &named[dtype],
+                                     .flags = MT_FLAG_C_CONTIGUOUS | MT_FLAG_WRITEABLE}};
+    for (int i = 0; i < ndim; i++)
+        array->shape[i] = shape[i];
+    array->strides[0] = ndim == 2 ? columns * itemsize : itemsize;
+    array->strides[1] = itemsize;
+    for (int i = 0; i < 24; i++)
+        if (dtype == F32)
+            ((float *)array->data)[i] = (float)(i % 5) + 1;
+        else if (dtype == F64)
+            array->data[i] = i % 5 + 1;
+    return array;
+}
+
+static void check_arrays(void) {
+    struct array a, b, c, state;
+    const int add = find("binary", "add"), neg = find("unary", "neg");
+    mt_ndarray_set((uintptr_t)&type_of_arrays, (uintptr_t)&named[F32], (uintptr_t)&named[F64],
+                   (uintptr_t)&named[I64], (uintptr_t)&named[U64], (uintptr_t)&named[U32]);
+    for (int dtype = F32; dtype <= F64; dtype++) {
+        const int size = dtype == F32 ? 4 : 8;
+        make(&a, dtype, size, 2, 3, 4), make(&b, dtype, size, 2, 3, 4);
+        make(&c, dtype, size, 2, 3, 4);
+        CHECK(mt_ndarray_reads(address(&a), (uintptr_t)a.data, (uintptr_t)&named[dtype], 3, 4,
+                               4 * size, size));
+        CHECK(!mt_ndarray_reads(address(&a), (uintptr_t)a.data, (uintptr_t)&named[dtype], 4, 3,
+                                4 * size, size));
+        CHECK(mt_array_unary(neg, 0, 0, address(&a), address(&c)) == 0);
+        CHECK(mt_array_binary(add, 0, 0, address(&a), address(&b), address(&c)) == 0);
+        CHECK(mt_array_arithmetic(add, 0, 0, address(&a), address(&b), address(&c)) == 0);
+        CHECK(mt_array_rows(0, address(&a), address(&c)) == 0);
+        CHECK(mt_array_rows_backward(0, address(&a), address(&b), address(&c)) == 0);
+        /* What is refused: read-only outputs, gaps, other objects, dtypes and sizes. */
+        c.head.flags = MT_FLAG_C_CONTIGUOUS;
+        CHECK(mt_array_unary(neg, 0, 0, address(&a), address(&c)) == -1);
+        c.head.flags = MT_FLAG_WRITEABLE;
+        CHECK(mt_array_unary(neg, 0, 0, address(&a), address(&c)) == -1);
+        make(&c, dtype, size, 2, 3, 4)->head.type = &type_of_others;
+        CHECK(mt_array_unary(neg, 0, 0, address(&a), address(&c)) == -1);
+        CHECK(mt_array_matmul(address(&c), address(&b), address(&a)) == -1);
+        make(&c, I64, 8, 2, 3, 4);
+        CHECK(mt_array_unary(neg, 0, 0, address(&a), address(&c)) == -1);
+        CHECK(mt_array_unary(neg, 0, 0, address(&c), address(&c)) == -1);
+        make(&c, dtype, size, 2, 2, 4);
+        CHECK(mt_array_binary(add, 0, 0, address(&a), address(&b), address(&c)) == -1);
+        CHECK(mt_array_rows(0, address(&a), address(&c)) == -1);
+        CHECK(mt_array_linear(address(&a), address(&b), address(&c), address(&c)) == -1);
+        make(&c, dtype, size, 1, 0, 4);
+        CHECK(mt_array_column_sum(address(&a), address(&c)) == 0);
+        CHECK(mt_array_column_sum(address(&c), address(&a)) == -1);
+        make(&state, U64, 8, 1, 0, 2);
+        CHECK(mt_array_random_uniform(address(&state), address(&c)) == 0);
+        CHECK(mt_array_random_uniform(address(&c), address(&c)) == -1);
+        make(&b, dtype, size, 1, 0, 4);
+        CHECK(mt_array_dropout(0.5, address(&state), address(&c), address(&b), address(&c)) == 0);
+        CHECK(mt_array_dropout(0.5, address(&state), address(&a), address(&b), address(&c)) == -1);
+    }
+    make(&c, U32, 4, 1, 0, 8);
+    CHECK(mt_array_random_bits(address(&state), address(&c)) == 0);
+    CHECK(mt_array_random_bits(address(&c), address(&c)) == -1);
+}
+
 static void check_names(void) {
     CHECK(mt_kernel_name("no such kind", 0) == NULL);
     CHECK(mt_kernel_name("unary", -1) == NULL);
@@ -85,6 +168,7 @@ static void check_random_bits(void) {
 
 static void check_all(void) {
     check_names();
+    check_arrays();
     check_random_bits();
     check_f32();
     check_f64();

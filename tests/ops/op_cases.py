@@ -22,13 +22,25 @@ DIFFERENTIABLE = {name: op for name, op in DECLARED.items() if op.rules}
 
 @dataclass
 class Case:
-    """One call: arrays for the inputs (None where one is missing), and the other arguments."""
+    """One call: arrays for the inputs (None where one is missing), and the other arguments.
+
+    Of an op with several outputs each is a case of its own, ``output`` by place.
+    """
 
     op: Op
     inputs: list[Any]
     arguments: dict[str, Any]
+    output: int | None = None
 
     def call(self, *inputs: Any) -> Any:
+        """Call the public function for the case's output."""
+        return self.chosen(self.call_whole(*inputs))
+
+    def chosen(self, result: Any) -> Any:
+        """Give the case's output among all."""
+        return result if self.output is None else result[self.output]
+
+    def call_whole(self, *inputs: Any) -> Any:
         """Call the public function; what an op changes in its arguments starts anew."""
         arguments = {
             name: value.copy() if isinstance(value, np.ndarray) and name == "state" else value
@@ -139,8 +151,10 @@ def cases_of(name: str, seed: int = 0) -> list[Case]:
             [None if i is None else np.asarray(i) for i in inputs]
             + [None] * (len(op.inputs) - len(inputs)),
             arguments,
+            output,
         )
         for inputs, arguments in draw(np.random.default_rng(seed))
+        for output in (range(len(op.outputs)) if op.outputs else (None,))
     ]
 
 
