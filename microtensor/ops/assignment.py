@@ -329,31 +329,3 @@ def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2:
     last = input.movedim((first, second), (-2, -1))
     filled = _index_put.op.public(last, src, (Ellipsis, rows, columns))
     return filled.movedim((-2, -1), (first, second))
-
-
-@publish(
-    "input: Tensor, fill_value: float, wrap: bool = False", namespaces=(), method="fill_diagonal_"
-)
-def fill_diagonal_(input: Any, fill_value: Any, wrap: bool = False) -> Any:
-    """Set the main diagonal to a number, in place.
-
-    Args:
-        input: a matrix, or a tensor of more dimensions that all have the same length.
-        fill_value: the number.
-        wrap: let the diagonal of a tall matrix begin anew below, after an empty row.
-
-    Raises:
-        RuntimeError: fewer than two dimensions, or lengths that differ.
-    """
-    check_tensors("fill_diagonal_", input=input)
-    shape = input._array.shape
-    if len(shape) < 2:
-        raise RuntimeError("fill_diagonal_(): dimensions must larger than 1")
-    if len(shape) > 2 and len(set(shape)) > 1:
-        raise RuntimeError("fill_diagonal_(): all dimensions of input must be of equal length")
-    if len(shape) > 2 or not wrap or shape[0] <= shape[1]:
-        index: tuple[Any, ...] = (np.arange(min(shape)),) * len(shape)
-    else:
-        places = np.arange(0, shape[0] * shape[1], shape[1] + 1)
-        index = tuple(np.unravel_index(places, shape))
-    return write_in_place("fill_diagonal_", _index_put.op, input, (fill_value, index))

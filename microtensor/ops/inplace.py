@@ -3,7 +3,8 @@
 An in-place op is its out-of-place form, recorded as always, whose result is then stored in the
 tensor's memory: the tensor takes over the result's node. What is stored through a view changes the
 base, so the base's node becomes one that puts the new part into the old whole; other views derive
-their nodes anew when they are next used.
+their nodes anew when they are next used. Where nothing is recorded, arithmetic writes straight into
+the tensor's array; ops that write at places named by an index do so always (:mod:`.writing`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 from microtensor import kernels
 from microtensor.engine import Node, recording
-from microtensor.ops.declare import Op, publish, registry
+from microtensor.ops.declare import Op, registry
 from microtensor.ops.promotion import number_array
 from microtensor.tensor import Tensor, move_retained, node_of, wrap
 
@@ -36,8 +37,10 @@ def make_inplace(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 # ---- straight into the tensor's array -----------------------------------------------------------
 
 # Kernels that may write over what they read, and are all that the op does to floats.
-_UNARY = ("neg", "abs", "square", "exp", "log", "sqrt", "reciprocal", "sin", "cos", "relu")
-_UNARY += ("sigmoid", "tanh")
+_UNARY = (
+    *("neg", "abs", "square", "exp", "log", "sqrt", "reciprocal", "sin", "cos"),
+    *("relu", "sigmoid", "tanh"),
+)
 _BINARY = ("add", "sub", "mul", "div")
 
 
@@ -48,7 +51,7 @@ def _directly(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
 
         def direct_unary(self: Tensor, *arguments: Any, **named: Any) -> Tensor:
             if arguments or named or not plain(self):
-                return method(self, *arguments, **named)  # type: ignore[no-any-return]
+                return method(self, *arguments, **named)
             unary(self._array, self._array)
             self._cell[0] += 1
             return self
@@ -75,7 +78,7 @@ def _directly(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
                 binary(array, value, array)
                 self._cell[0] += 1
                 return self
-        return method(self, *arguments, **named)  # type: ignore[no-any-return]
+        return method(self, *arguments, **named)
 
     return direct_binary
 
@@ -257,7 +260,8 @@ def _check_castable(name: str, given: np.dtype[Any], own: np.dtype[Any]) -> None
 # ---- the record of a part put into a whole ------------------------------------------------------
 
 
-def _overwrite_backward(g: Any, parents: Any, saved: Any) -> tuple[Any, ...]:
+def overwrite_backward(g: Any, parents: Any, saved: Any) -> tuple[Any, ...]:
+    """Give zeros, the gradient of what was overwritten."""
     array = g._array if isinstance(g, Tensor) else g
     zeros = np.zeros(array.shape, array.dtype)
     return (wrap(zeros) if isinstance(g, Tensor) else zeros,)
@@ -268,26 +272,9 @@ _overwrite = Op(
     signature="input: Tensor",
     forward=lambda input: input,
     summary="Record that a tensor was overwritten by constants: its gradient is zero.",
-    backward=_overwrite_backward,
+    backward=overwrite_backward,
 )
 registry["overwrite"] = _overwrite
-
-
-def _copied_backward(g: Any, parents: Any, saved: Any) -> tuple[Any, ...]:
-    before, source = parents
-    zeros = None if before is None else _overwrite_backward(g, parents, saved)[0]
-    return zeros, None if source is None else g
-
-
-_copied = Op(
-    name="copy",
-    signature="input: Tensor, src: Tensor",
-    forward=lambda input, src: src,
-    summary="Record that a tensor was overwritten by another: the gradient goes to that one.",
-    namespaces=(),
-    backward=_copied_backward,
-)
-registry["copy"] = _copied
 
 
 def _follow(value: Any, path: Any) -> Any:
@@ -326,72 +313,3 @@ _view_put = Op(
     backward=_view_put_backward,
 )
 registry["view_put"] = _view_put
-
-
-# ---- fills and copies ---------------------------------------------------------------------------
-
-
-@publish("input: Tensor, value: Tensor | float", namespaces=(), method="fill_")
-def fill_(input: Tensor, value: Any) -> Tensor:
-    """Set all elements to a number or a 0-d tensor, in place; a tensor gets the gradient's sum.
-
-    Raises:
-        RuntimeError: a tensor of one or more dimensions, a number that the dtype cannot hold.
-    """
-    if not isinstance(value, Tensor):
-        return _constant("fill_", input, value)
-    if value._array.ndim:
-        raise RuntimeError(
-            f"fill_(): only supports 0-dimension value tensor but got tensor with "
-            f"{value._array.ndim} dimensions."
-        )
-    return copy_(input, value)
-
-
-@publish("input: Tensor", namespaces=(), method="zero_")
-def zero_(input: Tensor) -> Tensor:
-    """Set all elements to zero, in place."""
-    return _constant("zero_", input, 0)
-
-
-def _constant(name: str, tensor: Tensor, value: Any) -> Tensor:
-    check_writable(name, tensor, overlapping=True)
-    value = number_array(value, tensor._array.dtype)
-    if tensor._array.dtype.kind == "i" and not np.isfinite(value):
-        raise RuntimeError(
-            f"{name}(): value cannot be converted to type {tensor._array.dtype.name} without "
-            "overflow"
-        )
-    # A constant: what was recorded before no longer matters, and nothing new is.
-    write(tensor, wrap(tensor._array), lambda out: kernels.fill(value, out))
-    return tensor
-
-
-@publish("input: Tensor, src: Tensor | float, non_blocking: bool = False", (), "copy_")
-def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
-    """Copy another tensor's elements into this one, broadcasting and casting.
-
-    Args:
-        input: the tensor that is written to.
-        src: a tensor, or a number.
-        non_blocking: there for PyTorch's sake; a copy is always finished when this returns.
-
-    Raises:
-        RuntimeError: shapes that do not broadcast to this one's.
-    """
-    check_writable("copy_", input)
-    if isinstance(src, int | float | np.number):
-        return _constant("copy_", input, src)
-    if not isinstance(src, Tensor):
-        raise TypeError(f"copy_(): argument 'src' must be Tensor, not {type(src).__name__}")
-    source, own = src._array, input._array
-    if source.shape != own.shape:
-        src = src.expand(own.shape)
-    node, before = node_of(src), node_of(input)
-    result = wrap(own)
-    if node is not None and recording.enabled and own.dtype.kind == "f":
-        # A node of its own: hooks on this tensor are not hooks on the source.
-        result._node = Node(_copied, (before, node), (), (), 0, own.shape, own.dtype)
-    copied = source.copy() if np.may_share_memory(source, own) else source
-    write(input, result, lambda out: kernels.cast(copied, out))
-    return input
