@@ -14,6 +14,7 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
+_FEW = 1000
 _AT = {"sum": np.add, "prod": np.multiply, "amax": np.maximum, "amin": np.minimum}
 
 
@@ -31,7 +32,8 @@ def index_assign(value: Any, index: Any, out: Array) -> None:
 def index_accumulate(value: Array, index: Any, out: Array) -> None:
     """Add a value to out[index], in the order of the index; a place named twice gets both."""
     with np.errstate(all="ignore"):
-        flat = _flat_positions(index, out)
+        # Working out flat positions takes as long as adding a few hundred numbers.
+        flat = _flat_positions(index, out) if value.size > _FEW else None
         if flat is None:
             np.add.at(out, index, value)
             return

@@ -156,12 +156,17 @@ def _setitem(input: Tensor, index: Any, value: Any) -> None:
             _check_dtype("index_put_", value, input)
     else:
         value = _constant_value(value, input._array.dtype)
-    if basic and (not recording.enabled or (unrecorded(input) and unrecorded(value))):
-        part, source = view_forward(input._array, index), value._array
-        if source.ndim == 0 or source.shape == part.shape:
+    if not recording.enabled or (unrecorded(input) and unrecorded(value)):
+        source = value._array
+        part = view_forward(input._array, index) if basic else None
+        if part is not None and (source.ndim == 0 or source.shape == part.shape):
             if np.may_share_memory(source, part):
                 source = source.copy()
             kernels.cast(source, part)
+            input._cell[0] += 1
+            return
+        if part is None and source.ndim == 0:
+            _put_into(input._array, source.item(), index)
             input._cell[0] += 1
             return
     value = _fitted("index_put_", input, index, value)

@@ -16,7 +16,7 @@ from microtensor import kernels
 from microtensor.engine import Node, recording
 from microtensor.ops.arrays import Array, empty
 from microtensor.ops.declare import Op, declare, methods, parse_signature, publish, signatures
-from microtensor.ops.inplace import check_writable, store, write
+from microtensor.ops.inplace import check_writable, store, unrecorded, write
 from microtensor.tensor import Tensor, node_of, wrap
 
 _into: dict[str, Callable[..., None]] = {}
@@ -112,6 +112,10 @@ def write_in_place(name: str, op: Op, tensor: Tensor, arguments: tuple[Any, ...]
 def _record(op: Op, tensor: Tensor, arguments: tuple[Any, ...]) -> Node | None:
     """Make the node of an op done in place, or None if no gradient is wanted."""
     if not recording.enabled or tensor._array.dtype.kind != "f":
+        return None
+    if unrecorded(tensor) and all(
+        unrecorded(value) for value in arguments if isinstance(value, Tensor)
+    ):
         return None
     names = _parameters(op.signature)
     values = dict(zip(names, (tensor, *arguments), strict=False))
