@@ -21,8 +21,12 @@ from microtensor.ops.indexing import (
     view_forward,
 )
 from microtensor.ops.inplace import check_writable, unrecorded
-from microtensor.ops.promotion import number_array
-from microtensor.ops.writing import declare_write, publish_write, write_in_place
+from microtensor.ops.writing import (
+    declare_write,
+    number_to_write,
+    publish_write,
+    write_in_place,
+)
 from microtensor.tensor import Tensor, checked_dim, to_array, wrap
 
 # ---- index_put ----------------------------------------------------------------------------------
@@ -166,7 +170,7 @@ def _setitem(input: Tensor, index: Any, value: Any) -> None:
             input._cell[0] += 1
             return
         if part is None and source.ndim == 0:
-            _put_into(input._array, source.item(), index)
+            _put_into(input._array, source.copy(), index)
             input._cell[0] += 1
             return
     value = _fitted("index_put_", input, index, value)
@@ -178,7 +182,7 @@ def _constant_value(value: Any, dtype: Any) -> Tensor:
         return wrap(to_array(value))
     if not isinstance(value, int | float | np.number | np.bool_):
         raise TypeError(f"can't assign a {type(value).__name__} to a tensor of {dtype.name}")
-    return wrap(number_array(value, dtype))
+    return number_to_write("index_put_", value, dtype)
 
 
 # ---- places in the flattened tensor -------------------------------------------------------------

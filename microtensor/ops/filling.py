@@ -11,8 +11,7 @@ from microtensor.engine import Node, recording
 from microtensor.ops.declare import Op, publish, registry
 from microtensor.ops.gathering import check_tensors
 from microtensor.ops.inplace import check_writable, overwrite_backward, write
-from microtensor.ops.promotion import number_array
-from microtensor.ops.writing import write_in_place
+from microtensor.ops.writing import number_to_write, write_in_place
 from microtensor.tensor import Tensor, node_of, wrap
 
 
@@ -58,12 +57,7 @@ def zero_(input: Tensor) -> Tensor:
 
 def _constant(name: str, tensor: Tensor, value: Any) -> Tensor:
     check_writable(name, tensor, overlapping=True)
-    value = number_array(value, tensor._array.dtype)
-    if tensor._array.dtype.kind == "i" and not np.isfinite(value):
-        raise RuntimeError(
-            f"{name}(): value cannot be converted to type {tensor._array.dtype.name} without "
-            "overflow"
-        )
+    value = number_to_write(name, value, tensor._array.dtype)._array
     # A constant: what was recorded before no longer matters, and nothing new is.
     write(tensor, wrap(tensor._array), lambda out: kernels.fill(value, out))
     return tensor
@@ -124,4 +118,5 @@ def fill_diagonal_(input: Any, fill_value: Any, wrap: bool = False) -> Any:
     else:
         places = np.arange(0, shape[0] * shape[1], shape[1] + 1)
         index = tuple(np.unravel_index(places, shape))
+    fill_value = number_to_write("fill_diagonal_", fill_value, input._array.dtype)
     return write_in_place("fill_diagonal_", registry["index_put"], input, (fill_value, index))

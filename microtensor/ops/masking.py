@@ -14,7 +14,7 @@ from microtensor.ops.declare import publish
 from microtensor.ops.gathering import check_tensors
 from microtensor.ops.indexing import add_at, index_take
 from microtensor.ops.shape import reshape
-from microtensor.ops.writing import declare_write, write_in_place
+from microtensor.ops.writing import declare_write, number_to_write, write_in_place
 from microtensor.tensor import Tensor, wrap
 
 _MASK = np.array([[True, False, True, False], [False, False, True, False], [False] * 4])
@@ -66,14 +66,17 @@ _masked_fill: Any = declare_write(
 )
 
 
-def _checked_fill(op: str, input: Any, mask: Any, value: Any) -> None:
+def _checked_fill(op: str, input: Any, mask: Any, value: Any) -> Tensor:
     check_tensors(op, input=input, mask=mask)
     _check_mask(op, mask._array)
-    if isinstance(value, Tensor) and value._array.ndim:
+    if not isinstance(value, Tensor):
+        return number_to_write(op, value, input._array.dtype)
+    if value._array.ndim:
         raise RuntimeError(
             f"{op}(): only supports a 0-dimensional value tensor, but got tensor with "
             f"{value._array.ndim} dimension(s)."
         )
+    return value
 
 
 @publish("input: Tensor, mask: Tensor, value: Tensor | float", method="masked_fill")
@@ -88,14 +91,14 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     Raises:
         RuntimeError: a mask of another dtype, shapes that do not broadcast.
     """
-    _checked_fill("masked_fill", input, mask, value)
+    value = _checked_fill("masked_fill", input, mask, value)
     return _masked_fill.op.public(input, mask, value)
 
 
 @publish("input: Tensor, mask: Tensor, value: Tensor | float", namespaces=(), method="masked_fill_")
 def masked_fill_(input: Any, mask: Any, value: Any) -> Any:
     """Set elements to a number where a mask is true, in place."""
-    _checked_fill("masked_fill_", input, mask, value)
+    value = _checked_fill("masked_fill_", input, mask, value)
     _check_covers("masked_fill_", mask._array, input._array.shape)
     return write_in_place("masked_fill_", _masked_fill.op, input, (mask, value))
 

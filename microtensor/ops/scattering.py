@@ -25,7 +25,7 @@ from microtensor.ops.gathering import (
 )
 from microtensor.ops.indexing import index_view
 from microtensor.ops.masking import _masked_fill
-from microtensor.ops.writing import declare_write, publish_write
+from microtensor.ops.writing import declare_write, number_to_write, publish_write
 from microtensor.tensor import Tensor, checked_dim, wrap
 
 _ALONG = "input: Tensor, dim: int, index: Tensor, src: Tensor"
@@ -210,11 +210,11 @@ def scatter(
     if (src is None) == (value is None):
         raise TypeError("scatter(): give either src or value")
     src = value if src is None else src
-    if not isinstance(src, Tensor | int | float | np.number):
-        raise TypeError(
-            f"scatter(): argument 'src' must be Tensor or a number, not {type(src).__name__}"
-        )
     dim, src = _checked("scatter", input, dim, index, src)
+    if not isinstance(src, Tensor):
+        src = number_to_write("scatter", src, input._array.dtype)
+        if reduce == "multiply":
+            src = src.expand(index._array.shape)
     if reduce is None:
         return _scatter, (dim, index, src)
     if reduce == "add":
@@ -223,8 +223,6 @@ def scatter(
         raise RuntimeError(
             f"scatter(): reduce argument must be either add or multiply, not {reduce!r}"
         )
-    if not isinstance(src, Tensor):
-        src = wrap(np.full(index._array.shape, src, input._array.dtype))
     return _scatter_prod, (dim, index, src)
 
 

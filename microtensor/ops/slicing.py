@@ -23,7 +23,7 @@ from microtensor.ops.gathering import (
 from microtensor.ops.indexing import index_take
 from microtensor.ops.scattering import _reduced
 from microtensor.ops.shape import reshape
-from microtensor.ops.writing import declare_write, publish_write
+from microtensor.ops.writing import declare_write, number_to_write, publish_write
 from microtensor.tensor import Tensor, checked_dim, wrap
 
 _SLICES = "input: Tensor, dim: int, index: Tensor, source: Tensor"
@@ -226,6 +226,7 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     length = shape[dim] if shape else 1
     check_range("index_fill", index._array, dim, length, IndexError, negative=True)
     if not isinstance(value, Tensor):
+        value = number_to_write("index_fill", value, input._array.dtype)
         return _index_fill, (dim, _vector("index_fill", index), value)
     # Named twice, a place is filled once: the value's gradient is to count it once.
     places = np.unique(np.where(index._array < 0, index._array + length, index._array))

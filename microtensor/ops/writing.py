@@ -53,6 +53,32 @@ def declare_write(
     return declare(name, signature, forward or on_copy, integral=True, namespaces=(), **fields)
 
 
+def number_to_write(op: str, value: Any, dtype: np.dtype[Any]) -> Tensor:
+    """Make a constant of a number in the dtype it is to be written in; fractions are cut off.
+
+    Raises:
+        TypeError: no number.
+        RuntimeError: a number that the dtype cannot hold (uint8 wraps negative ones).
+    """
+    if not isinstance(value, int | float | np.number | np.bool_):
+        raise TypeError(f"{op}(): a value must be Tensor or a number, not {type(value).__name__}")
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        low = -limits.max if dtype.kind == "u" else limits.min
+        if not low <= value <= limits.max:  # written so that NaN is refused too
+            raise RuntimeError(
+                f"{op}(): value cannot be converted to type {dtype.name} without overflow"
+            )
+        return wrap(np.array(int(value)).astype(dtype))
+    with np.errstate(over="ignore"):
+        array = np.array(value, dtype)
+    if dtype.kind == "f" and np.isinf(array) and not np.isinf(value):
+        raise RuntimeError(
+            f"{op}(): value cannot be converted to type {dtype.name} without overflow"
+        )
+    return wrap(array)
+
+
 def publish_write(signature: str) -> Callable[[Callable[..., Any]], Any]:
     """Offer an op that writes: as a function, as a method, and as the method ``<name>_``.
 
