@@ -39,23 +39,6 @@ def add_along(x: Array, index: Array, axis: int, out: Array) -> None:
     np.add.at(out, tuple(places), x)
 
 
-def gather(x: Array, index: Any, out: Array) -> None:
-    """Out = x[index]."""
-    out[...] = x[index]
-
-
-def scatter_add(x: Array, index: Any, out: Array) -> None:
-    """Out = zeros with x added at [index]; a place named twice gets both."""
-    out[...] = 0
-    np.add.at(out, index, x)
-
-
-def put(x: Array, index: Any, out: Array) -> None:
-    """Out = zeros with x at [index], a basic index."""
-    out[...] = 0
-    out[index] = x
-
-
 def concatenate(arrays: Sequence[Array], axis: int, out: Array) -> None:
     """Out = the arrays one after the other along an axis."""
     np.concatenate(arrays, axis=axis, out=out, casting="unsafe")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from microtensor.kernels import (
     host,
     host_distances,
+    host_indexing,
     host_linalg,
     host_pointwise,
     host_reductions,
@@ -27,6 +28,7 @@ from microtensor.kernels import (
 MODULES = (
     host,
     host_distances,
+    host_indexing,
     host_linalg,
     host_pointwise,
     host_reductions,

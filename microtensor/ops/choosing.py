@@ -102,39 +102,3 @@ def _where(condition: Any, input: Any = _MISSING, other: Any = _MISSING) -> Any:
 def _where_method(input: Tensor, condition: Tensor, other: Any) -> Tensor:
     """Keep the elements where the condition is true, and take those of other elsewhere."""
     return _where(condition, input, other)
-
-
-@publish("input: Tensor, mask: Tensor, value: Tensor | float", method="masked_fill", inplace=True)
-def masked_fill(input: Any, mask: Any, value: Any) -> Tensor:
-    """Set elements to a number where a mask is true; the gradient passes elsewhere.
-
-    Args:
-        input: any tensor; the result has its dtype.
-        mask: a bool tensor that broadcasts with it.
-        value: a number, or a 0-d tensor, which gets the gradient of what it fills.
-
-    Raises:
-        RuntimeError: a mask of another dtype, a value with dimensions, an integer that the dtype
-            cannot hold.
-    """
-    if not isinstance(input, Tensor):
-        refuse("masked_fill", "input", input)
-    if not isinstance(mask, Tensor):
-        refuse("masked_fill", "mask", mask)
-    if mask._array.dtype != BOOL:
-        raise RuntimeError(
-            f"masked_fill: the mask must be a bool tensor, not {mask.dtype.name}; compare it with 0"
-        )
-    own = input._array.dtype
-    if isinstance(value, Tensor):
-        if value._array.ndim:
-            raise RuntimeError(
-                f"masked_fill: the value must be a number or a 0-d tensor, not one of shape "
-                f"{list(value._array.shape)}"
-            )
-        value = value.to(input.dtype)
-    elif own.kind == "f":
-        value = wrap(number_array(value, own))
-    else:
-        value = wrap(number_array(int(value), own).astype(own))
-    return where.op.public(mask, value, input)

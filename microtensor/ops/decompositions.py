@@ -12,7 +12,7 @@ from microtensor.ops import samples
 from microtensor.ops.arithmetic import add, div, mul, neg, sub
 from microtensor.ops.arrays import Array, empty
 from microtensor.ops.declare import declare, publish
-from microtensor.ops.indexing import index_view, put
+from microtensor.ops.indexing import add_at, index_view
 from microtensor.ops.linear import matrix_product
 from microtensor.ops.matrices import (
     embedded,
@@ -99,10 +99,10 @@ def _qr_rule(g_Q: Any, g_R: Any, A: Any, Q: Any, R: Any, mode: str) -> Any:
         right = None
     else:
         right_of_r = _columns(g_R, m, None)
-        right = put(matrix_product(Q, right_of_r), (..., slice(m, None)), A.shape)
+        right = add_at(matrix_product(Q, right_of_r), (..., slice(m, None)), A.shape)
         g_Q = joined(g_Q, matrix_product(_columns(A, m, None), transposed(right_of_r)))
     left = _square_qr_rule(g_Q, left_of_r, Q, _columns(R, None, m))
-    return joined(put(left, (..., slice(None, m)), A.shape), right)
+    return joined(add_at(left, (..., slice(None, m)), A.shape), right)
 
 
 def full_rank(*shapes: tuple[int, ...], **arguments: Any) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 
 from microtensor.ops.declare import publish, refuse
 from microtensor.ops.expanding import unpacked
-from microtensor.ops.indexing import index_copy
+from microtensor.ops.indexing import index_take
 from microtensor.ops.joining import stack
 from microtensor.ops.reshaping import ravel
 from microtensor.ops.shape import expand, reshape
@@ -95,4 +95,4 @@ def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Tens
     length = input._array.size
     count = math.comb(length + r - 1, r) if with_replacement and length else math.comb(length, r)
     flat = (place for choice in choose(range(length), r) for place in choice)
-    return index_copy(input, np.fromiter(flat, np.int64, count * r).reshape(count, r))
+    return index_take(input, np.fromiter(flat, np.int64, count * r).reshape(count, r))

@@ -1,4 +1,4 @@
-"""Indexing: basic indices give views, advanced ones copies, as in NumPy and PyTorch."""
+"""Reading ``x[index]``: basic indices give views, advanced ones copies, as in PyTorch."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _plain_part(part: Any) -> Any:
     if isinstance(part, Tensor | np.ndarray):
         # A copy, since the rule will read it again: what was given may be changed by then.
         part = (part._array if isinstance(part, Tensor) else part).copy()
-    elif isinstance(part, list):
+    elif isinstance(part, list | tuple | range):
         part = np.asarray([p.tolist() if isinstance(p, Tensor) else p for p in part])
         if part.size == 0:
             part = part.astype(np.int64)
@@ -111,22 +111,76 @@ def _index_forward(x: Array, index: Any) -> Array:
     try:
         result = x[index]
     except IndexError as error:
-        raise IndexError(f"index: {error}; the shape is {list(x.shape)}") from None
+        raise IndexError(f"index: {in_our_words(error)}; the shape is {list(x.shape)}") from None
     return result if isinstance(result, np.ndarray) else np.asarray(result)
 
 
-def _index_view_forward(x: Array, index: Any) -> Array:
+def in_our_words(error: IndexError) -> str:
+    """Give what NumPy says about an index in the words of tensors."""
+    return str(error).replace("axis", "dimension").replace("array", "tensor")
+
+
+def view_forward(x: Array, index: Any) -> Array:
+    """Give the part of an array that a basic index names, as a view."""
     parts = index if isinstance(index, tuple) else (index,)
     # With an Ellipsis NumPy gives a view even where all dimensions are used up.
-    return _index_forward(x, parts if Ellipsis in _names(parts) else (*parts, Ellipsis))
+    return _index_forward(x, parts if any(p is Ellipsis for p in parts) else (*parts, ...))
 
 
-def _names(parts: tuple[Any, ...]) -> list[Any]:
-    return [part for part in parts if part is Ellipsis]
+def _index_take_forward(x: Array, index: Any) -> Array:
+    index = _arrays(index)
+    axis = _only_array(index)
+    if axis is None or x.ndim <= axis:
+        return _index_forward(x, index)
+    places = index[axis] if isinstance(index, tuple) else index
+    length = x.shape[axis]
+    _check_places(places, axis, length, x)
+    out = empty(x.shape[:axis] + places.shape + x.shape[axis + 1 :], x.dtype)
+    if out.size:
+        kernels.take(x, places, axis, out)
+    return out
 
 
-def _put_forward(x: Array, index: Any, shape: tuple[int, ...]) -> Array:
+def _arrays(index: Any) -> Any:
+    """Give an index with arrays for the tensors that rules of recorded gradients put into it."""
+    if isinstance(index, tuple):
+        return tuple(part._array if isinstance(part, Tensor) else part for part in index)
+    return index
+
+
+def _only_array(index: Any) -> int | None:
+    """Give the place of the array, if an index is one array of integers after whole slices."""
+    if not isinstance(index, tuple):
+        index = (index,)
+    last = index[-1] if index else None
+    if not isinstance(last, np.ndarray) or last.dtype.kind == "b":
+        return None
+    return len(index) - 1 if all(_is_whole(p) for p in index[:-1]) else None
+
+
+def _is_whole(part: Any) -> bool:
+    return isinstance(part, slice) and part == slice(None)
+
+
+def _check_places(places: Array, axis: int, length: int, x: Array) -> None:
+    # Both ends, since negative places count from the end.
+    if places.size and not inside(places, -length, length):
+        wrong = places[(places < -length) | (places >= length)].flat[0]
+        raise IndexError(
+            f"index: index {wrong} is out of bounds for dimension {axis} with size {length}; the "
+            f"shape is {list(x.shape)}"
+        )
+
+
+def inside(places: Array, low: int, high: int) -> bool:
+    """Say whether all places lie in [low, high)."""
+    least = np.minimum.reduce(places, axis=None)  # a third of what places.min() takes
+    return bool(low <= least and np.maximum.reduce(places, axis=None) < high)
+
+
+def _add_at_forward(x: Array, index: Any, shape: tuple[int, ...]) -> Array:
     out = empty(shape, x.dtype)
+    index = _arrays(index)
     if is_basic(index):
         kernels.put(x, index, out)
     else:
@@ -137,8 +191,8 @@ def _put_forward(x: Array, index: Any, shape: tuple[int, ...]) -> Array:
 index_view: Any = declare(
     "index_view",
     "input: Tensor, index: Any",
-    _index_view_forward,
-    rules={"input": lambda g, input_shape, index: put(g, index, input_shape)},
+    view_forward,
+    rules={"input": lambda g, input_shape, index: add_at(g, index, input_shape)},
     summary="Take a part by a basic index: a view.",
     view=True,
     integral=True,
@@ -150,32 +204,39 @@ index_view: Any = declare(
     ),
 )
 
-index_copy: Any = declare(
+index_take: Any = declare(
     "index_take",
     "input: Tensor, index: Any",
-    _index_forward,
-    rules={"input": lambda g, input_shape, index: put(g, index, input_shape)},
+    _index_take_forward,
+    rules={"input": lambda g, input_shape, index: add_at(g, index, input_shape)},
     summary="Take a part by an advanced index: a copy.",
     integral=True,
     namespaces=(),
     samples=samples.given(
         (((3, 4),), {"index": np.array([2, 0, 2])}),
         (((3, 4),), {"index": (np.array([0, 1, 1]), np.array([3, 0, 0]))}),
+        (((3, 4),), {"index": (slice(None), np.array([[-1, 0], [0, 2]]))}),
+        (((3, 4),), {"index": np.array([True, False, True])}),
     ),
 )
 
-put: Any = declare(
-    "put",
+
+def take_at(x: Any, index: Any) -> Any:
+    """Read at any index, within rules."""
+    return index_view(x, index) if is_basic(index) else index_take(x, index)
+
+
+add_at: Any = declare(
+    "add_at",
     "input: Tensor, index: Any, shape: Sequence[int]",
-    _put_forward,
-    rules={
-        "input": lambda g, index: index_view(g, index) if is_basic(index) else index_copy(g, index)
-    },
+    _add_at_forward,
+    rules={"input": lambda g, index: take_at(g, index)},
     summary="Add a tensor into zeros at an index: the adjoint of indexing.",
     namespaces=(),
     samples=samples.given(
         (((4,),), {"index": 1, "shape": (3, 4)}),
         (((3, 4),), {"index": np.array([2, 0, 2]), "shape": (3, 4)}),
+        (((3, 2),), {"index": (slice(None), np.array([2, 2])), "shape": (3, 4)}),
     ),
 )
 
@@ -192,4 +253,4 @@ def _getitem(input: Tensor, index: Any) -> Tensor:
     index = plain_index(index)
     if is_basic(index):
         return index_view(input, index)
-    return index_copy(*integers_first(input, index))
+    return index_take(*integers_first(input, index))

@@ -3,7 +3,8 @@
 An in-place op is its out-of-place form, recorded as always, whose result is then stored in the
 tensor's memory: the tensor takes over the result's node. What is stored through a view changes the
 base, so the base's node becomes one that puts the new part into the old whole; other views derive
-their nodes anew when they are next used.
+their nodes anew when they are next used. Where nothing is recorded, arithmetic writes straight into
+the tensor's array; ops that write at places named by an index do so always (:mod:`.writing`).
 """
 
 from __future__ import annotations
@@ -15,27 +16,92 @@ import numpy as np
 
 from microtensor import kernels
 from microtensor.engine import INFERENCE_CELL, Node, recording
-from microtensor.ops.declare import Op, publish, registry
-from microtensor.ops.indexing import (
-    index_copy,
-    index_view,
-    integers_first,
-    is_basic,
-    plain_index,
-)
+from microtensor.ops.declare import Op, registry
 from microtensor.ops.promotion import number_array
-from microtensor.tensor import Tensor, move_retained, node_of, to_array, wrap
+from microtensor.tensor import Tensor, move_retained, node_of, wrap
 
 
 def make_inplace(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """Make the method ``<name>_`` of an out-of-place function."""
+    in_place = f"{name}_"
 
     def method(self: Tensor, *arguments: Any, **named: Any) -> Tensor:
-        return store(f"{name}_", self, lambda x: function(x, *arguments, **named))
+        return store(in_place, self, lambda x: function(x, *arguments, **named))
 
-    method.__name__ = f"{name}_"
-    method.__doc__ = f"Do :func:`{name}` in place: write the result into this tensor, and give it."
-    return method
+    direct = _directly(name, method)
+    direct.__name__ = in_place
+    direct.__doc__ = f"Do :func:`{name}` in place: write the result into this tensor, and give it."
+    return direct
+
+
+# ---- straight into the tensor's array -----------------------------------------------------------
+
+# Kernels that may write over what they read, and are all that the op does to floats.
+_UNARY = (
+    *("neg", "abs", "square", "exp", "log", "sqrt", "reciprocal", "sin", "cos"),
+    *("relu", "sigmoid", "tanh"),
+)
+_BINARY = ("add", "sub", "mul", "div")
+
+
+def _directly(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let an in-place method do without a temporary where nothing is recorded or cast."""
+    if name in _UNARY:
+        unary = getattr(kernels, name)
+
+        def direct_unary(self: Tensor, *arguments: Any, **named: Any) -> Tensor:
+            if arguments or named or not plain(self):
+                return method(self, *arguments, **named)
+            unary(self._array, self._array)
+            self._cell[0] += 1
+            return self
+
+        return direct_unary
+    if name not in _BINARY:
+        return method
+    binary = getattr(kernels, name)
+
+    def direct_binary(self: Tensor, *arguments: Any, **named: Any) -> Tensor:
+        if len(arguments) == 1 and not named and plain(self):
+            (other,) = arguments
+            array = self._array
+            if isinstance(other, Tensor):
+                value = other._array
+                fits = value.dtype is array.dtype and (
+                    value.shape == array.shape
+                    or value.shape == array.shape[array.ndim - value.ndim :]
+                )
+                fits = fits and (not recording.enabled or unrecorded(other))
+            elif fits := isinstance(other, int | float):
+                value = number_array(other, array.dtype)
+            if fits:
+                binary(array, value, array)
+                self._cell[0] += 1
+                return self
+        return method(self, *arguments, **named)
+
+    return direct_binary
+
+
+def plain(tensor: Tensor) -> bool:
+    """Say whether a tensor holds floating-point numbers, may be written to, and is not recorded."""
+    flags = tensor._array.flags
+    return (
+        tensor._array.dtype.kind == "f"
+        and flags.writeable
+        and 0 not in tensor._array.strides
+        and tensor._cell is not INFERENCE_CELL
+        and (not recording.enabled or unrecorded(tensor))
+    )
+
+
+def unrecorded(tensor: Tensor) -> bool:
+    """Say whether no gradient is wanted of a tensor, nor of what it is a view of."""
+    base = tensor._base
+    return tensor._node is None and (base is None or base._node is None)
+
+
+# ---- through the out-of-place form --------------------------------------------------------------
 
 
 def store(name: str, tensor: Tensor, compute: Callable[[Tensor], Tensor]) -> Tensor:
@@ -64,8 +130,14 @@ def store(name: str, tensor: Tensor, compute: Callable[[Tensor], Tensor]) -> Ten
     return tensor
 
 
-def check_writable(name: str, tensor: Tensor) -> None:
-    """Refuse what may not be written to in place."""
+def check_writable(name: str, tensor: Tensor, overlapping: bool = False) -> None:
+    """Refuse what may not be written to in place.
+
+    Args:
+        name: what the user called, for messages.
+        tensor: what is to be written to.
+        overlapping: whether several elements may share one place, as all get the same value.
+    """
     if not isinstance(tensor, Tensor):
         raise TypeError(f"{name}: expected a Tensor, not {type(tensor).__name__}")
     if tensor._cell is INFERENCE_CELL and recording.enabled is not None:
@@ -88,7 +160,8 @@ def check_writable(name: str, tensor: Tensor) -> None:
                     "in-place operation. Do it under no_grad(), or on a copy: x.clone()"
                 )
     array = tensor._array
-    if not array.flags.writeable or _shares_places(array):
+    shared = not overlapping and _shares_places(array)
+    if shared or not array.flags.writeable:
         raise RuntimeError(
             f"{name}: the memory cannot be written to: it is read-only, or several elements share "
             "one place (an expanded tensor); clone() it first"
@@ -179,7 +252,8 @@ def _check_castable(name: str, given: np.dtype[Any], own: np.dtype[Any]) -> None
 # ---- the record of a part put into a whole ------------------------------------------------------
 
 
-def _overwrite_backward(g: Any, parents: Any, saved: Any) -> tuple[Any, ...]:
+def overwrite_backward(g: Any, parents: Any, saved: Any) -> tuple[Any, ...]:
+    """Give zeros, the gradient of what was overwritten."""
     array = g._array if isinstance(g, Tensor) else g
     zeros = np.zeros(array.shape, array.dtype)
     return (wrap(zeros) if isinstance(g, Tensor) else zeros,)
@@ -190,7 +264,7 @@ _overwrite = Op(
     signature="input: Tensor",
     forward=lambda input: input,
     summary="Record that a tensor was overwritten by constants: its gradient is zero.",
-    backward=_overwrite_backward,
+    backward=overwrite_backward,
 )
 registry["overwrite"] = _overwrite
 
@@ -204,9 +278,9 @@ def _follow(value: Any, path: Any) -> Any:
 def _without_part(g: Any, path: Any) -> Any:
     """Give the gradient with the part at the end of the path set to zero."""
     if isinstance(g, Tensor):
-        mask = np.ones(g._array.shape, g._array.dtype)
-        _follow(mask, path)[...] = 0
-        return g * wrap(mask)
+        mask = np.zeros(g._array.shape, bool)
+        _follow(mask, path)[...] = True
+        return g.masked_fill(wrap(mask), 0.0)
     copy = g.copy()
     _follow(copy, path)[...] = 0
     return copy
@@ -231,130 +305,3 @@ _view_put = Op(
     backward=_view_put_backward,
 )
 registry["view_put"] = _view_put
-
-
-# ---- item assignment ----------------------------------------------------------------------------
-
-
-def _index_put_backward(g: Any, parents: Any, saved: Any) -> tuple[Any, ...]:
-    (index,) = saved
-    whole, part = parents
-    take = index_view if is_basic(index) else index_copy
-    cleared = None
-    if whole is not None:
-        if isinstance(g, Tensor):
-            mask = np.ones(g._array.shape, g._array.dtype)
-            mask[index] = 0
-            cleared = g * wrap(mask)
-        else:
-            cleared = g.copy()
-            cleared[index] = 0
-    return cleared, None if part is None else take(g, index)
-
-
-_index_put = Op(
-    name="index_put",
-    signature="input: Tensor, value: Tensor, index: Any",
-    forward=lambda input, value, index: input,
-    summary="Record an assignment to an indexed part.",
-    saved_names=("index",),
-    saved_roles=(None,),
-    backward=_index_put_backward,
-)
-registry["index_put"] = _index_put
-
-
-@publish("input: Tensor, index: Any, value: Any", namespaces=(), method="__setitem__")
-def _setitem(input: Tensor, index: Any, value: Any) -> None:
-    """Write into a part, in place; the gradient reaches the value and what was not overwritten.
-
-    Raises:
-        IndexError: an index out of range, or something that is no index.
-        RuntimeError: a value that does not fit, or a leaf that requires a gradient.
-    """
-    check_writable("index_put_", input)
-    index = plain_index(index)
-    if not is_basic(index):
-        first, rest = integers_first(input, index)
-        if rest is not index:
-            _setitem(first, rest, value)
-            return
-    own = input._array.dtype
-    if isinstance(value, Tensor):
-        _check_castable("index_put_", value._array.dtype, own)
-    else:
-        value = wrap(
-            to_array(value)
-            if isinstance(value, list | tuple | np.ndarray)
-            else np.asarray(value if own.kind == "f" else number_array(value, own), own)
-        )
-    try:
-        target_shape = input._array[index].shape
-    except IndexError as error:
-        raise IndexError(f"{error}; the shape is {list(input._array.shape)}") from None
-    source = value._array
-    while source.ndim > len(target_shape) and source.shape[0] == 1:
-        source = source[0]  # as PyTorch: leading ones are dropped
-    try:
-        np.broadcast_to(source, target_shape)
-    except ValueError:
-        raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(value._array.shape)} cannot be broadcast "
-            f"to indexing result of shape {list(target_shape)}"
-        ) from None
-    before, part = node_of(input), node_of(value)
-    result = wrap(input._array)
-    if recording.enabled and (before is not None or part is not None) and own.kind == "f":
-        if part is not None and source is not value._array:
-            part = value.reshape(source.shape)._node
-        result._node = Node(_index_put, (before, part), (index,), (), 0, input._array.shape, own)
-
-    def perform(out: Any) -> None:
-        out[index] = source if not np.may_share_memory(out, source) else source.copy()
-
-    write(input, result, perform)
-
-
-# ---- fills and copies ---------------------------------------------------------------------------
-
-
-@publish("input: Tensor, value: float", namespaces=(), method="fill_")
-def fill_(input: Tensor, value: Any) -> Tensor:
-    """Set all elements to a number, in place."""
-    return _constant("fill_", input, value.item() if isinstance(value, Tensor) else value)
-
-
-@publish("input: Tensor", namespaces=(), method="zero_")
-def zero_(input: Tensor) -> Tensor:
-    """Set all elements to zero, in place."""
-    return _constant("zero_", input, 0)
-
-
-def _constant(name: str, tensor: Tensor, value: Any) -> Tensor:
-    check_writable(name, tensor)
-    # A constant: what was recorded before no longer matters, and nothing new is.
-    write(tensor, wrap(tensor._array), lambda out: kernels.fill(value, out))
-    return tensor
-
-
-@publish("input: Tensor, src: Tensor", namespaces=(), method="copy_")
-def copy_(input: Tensor, src: Tensor) -> Tensor:
-    """Copy another tensor's elements into this one, broadcasting and casting.
-
-    Raises:
-        RuntimeError: shapes that do not broadcast to this one's.
-    """
-    check_writable("copy_", input)
-    if not isinstance(src, Tensor):
-        raise TypeError(f"copy_(): argument 'src' must be Tensor, not {type(src).__name__}")
-    source, own = src._array, input._array
-    if source.shape != own.shape:
-        src = src.expand(own.shape)
-    node = node_of(src)
-    result = wrap(own)
-    if node is not None and recording.enabled and own.dtype.kind == "f":
-        # A node of its own: hooks on this tensor are not hooks on the source.
-        result._node = Node(registry["cast"], (node,), (), (), 0, own.shape, own.dtype)
-    copied = source.copy() if np.may_share_memory(source, own) else source
-    write(input, result, lambda out: kernels.cast(copied, out))
-    return input

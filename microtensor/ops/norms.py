@@ -15,9 +15,10 @@ from microtensor.ops.choosing import where
 from microtensor.ops.comparison import eq
 from microtensor.ops.declare import declare
 from microtensor.ops.decompositions import svdvals
+from microtensor.ops.extremes import amax, amin
 from microtensor.ops.matrices import LinAlgError, floating, matrices, offer, square, tensors
 from microtensor.ops.powers import pow
-from microtensor.ops.reductions import amax, amin, spread, sum
+from microtensor.ops.reductions import spread, sum
 from microtensor.ops.rounding import abs, sign
 from microtensor.ops.shape import permute, reshape
 from microtensor.ops.solving import inv

@@ -10,7 +10,7 @@ from microtensor import kernels
 from microtensor.ops import samples
 from microtensor.ops.arrays import Array, empty
 from microtensor.ops.declare import declare, publish, refuse
-from microtensor.ops.indexing import index_copy
+from microtensor.ops.indexing import index_take
 from microtensor.ops.reshaping import flatten, sizes_of
 from microtensor.ops.shape import clone, expand, reshape, sum_to, transpose, unsqueeze
 from microtensor.tensor import Tensor, checked_dim, wrap
@@ -277,7 +277,7 @@ def repeat_interleave(
     if isinstance(repeats, Tensor):
         counts = _counts(repeats, length, output_size)
         index = np.repeat(np.arange(length), counts)
-        return index_copy(input, (*(slice(None),) * dim, index))
+        return index_take(input, (*(slice(None),) * dim, index))
     (often,) = sizes_of((repeats,), "repeat_interleave")
     if often < 0:
         raise RuntimeError(f"repeat_interleave: repeats must be non-negative, got {often}")

@@ -75,14 +75,18 @@ def choices() -> Samples:
     return draw
 
 
-def given(
-    *cases: tuple[tuple[tuple[int, ...], ...], dict[str, Any]], positive: bool = False
-) -> Samples:
-    """Samples of stated shapes and arguments."""
+def given(*cases: tuple[tuple[Any, ...], dict[str, Any]], positive: bool = False) -> Samples:
+    """Samples of stated shapes and arguments; an array among the shapes stands for itself."""
 
     def draw(rng: np.random.Generator) -> list[Sample]:
         return [
-            (tuple(_drawn(rng, shape, positive) for shape in shapes), dict(arguments))
+            (
+                tuple(
+                    shape if isinstance(shape, np.ndarray) else _drawn(rng, shape, positive)
+                    for shape in shapes
+                ),
+                dict(arguments),
+            )
             for shapes, arguments in cases
         ]
 

@@ -12,7 +12,7 @@ from microtensor.ops import samples
 from microtensor.ops.arithmetic import mul
 from microtensor.ops.arrays import Array, empty, with_strides
 from microtensor.ops.declare import declare, publish, refuse
-from microtensor.ops.indexing import index_copy, index_view, put
+from microtensor.ops.indexing import add_at, index_take, index_view
 from microtensor.ops.reshaping import sizes_of
 from microtensor.tensor import Tensor, checked_dim
 
@@ -267,9 +267,9 @@ def _unstrided(g: Any, input_shape: Any, size: Any, stride: Any, offset: int, so
     places = _positions(input_shape, *source)
     least = min([a.min() for a in (targets, places) if a.size], default=0)
     length = max([a.max() + 1 for a in (targets, places) if a.size], default=0) - least
-    memory = put(g, targets - least, (int(length),))
+    memory = add_at(g, targets - least, (int(length),))
     counts = np.bincount((places - least).ravel(), minlength=1)
-    gradient = index_copy(memory, places - least)
+    gradient = index_take(memory, places - least)
     if counts.max() > 1:
         # Elements that share a place share its gradient.
         gradient = mul(gradient, 1 / counts[places - least])

@@ -11,7 +11,7 @@ import microtensor as mt
 from microtensor.ops import Op, registry
 
 # Records written by in-place writes and cat(): made by hand, tested with what makes them.
-WRITTEN_BY_HAND = ("cat", "index_put", "overwrite", "view_put")
+WRITTEN_BY_HAND = ("cat", "copy", "overwrite", "view_put")
 
 # The rule for x accounts for log_sum, too: tried as the derivative of cross_entropy's gradient.
 NOT_ALONE = ("cross_entropy_backward", "cross_entropy_row_scale")
@@ -57,7 +57,8 @@ class Case:
         }
         if self.op.name in SYMMETRIC:
             inputs = (registry["symmetric_part"].public(inputs[0]),)
-        return self.op.public(*inputs, **arguments)
+        # By name: among the inputs of some ops stand other arguments.
+        return self.op.public(**dict(zip(self.op.inputs, inputs, strict=True)), **arguments)
 
     def tensors(self, requires_grad: bool = True, dtype: Any = mt.float64) -> list[Any]:
         """Give the inputs as tensors; those of floating point in a dtype."""

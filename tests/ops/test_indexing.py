@@ -45,7 +45,10 @@ ADVANCED = {
     "integer and array": (1, np.array([2, 0])),
     "empty": np.array([], np.int64),
     "empty list": [],
+    "range": range(2),
+    "tuple within a tuple": ((1, 0),),
     "int32": np.array([1, 0], np.int32),
+    "int8": np.array([1, 0], np.int8),
     "True": True,
     "False": False,
 }
@@ -54,7 +57,7 @@ ADVANCED = {
 def tensors(index):
     """The same index with tensors for arrays."""
     if isinstance(index, tuple):
-        return tuple(tensors(part) for part in index)
+        return tuple(part if isinstance(part, tuple) else tensors(part) for part in index)
     return mt.from_numpy(index) if isinstance(index, np.ndarray) else index
 
 

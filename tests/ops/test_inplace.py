@@ -263,21 +263,33 @@ OF_MATRICES = ("addbmm_", "addmm_", "addmv_", "addr_", "baddbmm_")
 )
 def test_in_place_method_gives_what_the_out_of_place_one_gives(name):
     plain = getattr(mt.Tensor, name[:-1], None)
+    whole, one = mt.tensor([5.0, 6.0]), mt.tensor([1])
     arguments = {
         "masked_fill_": (mt.tensor([True, False]), 9.0),
+        "masked_scatter_": (mt.tensor([True, False]), whole),
         "clamp_": (0.5, 1.5),
         "clip_": (0.5, 1.5),
-        "copy_": (mt.tensor([5.0, 6.0]),),
+        "copy_": (whole,),
         "fill_": (4.0,),
+        "fill_diagonal_": (4.0,),
         "cumsum_": (0,),
         "cumprod_": (0,),
         "renorm_": (2.0, 0, 1.0),
+        "put_": (one, whole[:1]),
+        "index_put_": ((one,), whole[:1]),
+        "scatter_": (0, one, whole),
+        "scatter_add_": (0, one, whole),
+        "scatter_reduce_": (0, one, whole, "mean"),
+        "index_add_": (0, one, whole[:1]),
+        "index_copy_": (0, one, whole[:1]),
+        "index_fill_": (0, one, 4.0),
+        "index_reduce_": (0, one, whole[:1], "amax"),
     }.get(name)
     integers = name.startswith("bitwise") or name in ("gcd_", "lcm_")
     x = mt.tensor([6, 3]) if integers else mt.tensor([0.7, 2.4])
     if name == "float_power_":
         x = x.double()
-    if name in ("tril_", "triu_", "renorm_"):
+    if name in ("tril_", "triu_", "renorm_", "fill_diagonal_"):
         x = mt.tensor([[1.0, 2.0], [3.0, 4.0]])
     if arguments is None:
         # One tensor for each argument that must be given; an order for what is no tensor.
@@ -287,8 +299,12 @@ def test_in_place_method_gives_what_the_out_of_place_one_gives(name):
     if plain is not None:
         expected = plain(x, *arguments)
     else:
-        expected = {"fill_": mt.tensor([4.0, 4.0]), "copy_": arguments[:1], "zero_": mt.zeros(2)}
-        expected = expected[name] if name != "copy_" else arguments[0]
+        expected = {
+            "fill_": mt.tensor([4.0, 4.0]),
+            "copy_": whole,
+            "zero_": mt.zeros(2),
+            "fill_diagonal_": mt.tensor([[4.0, 2.4]]),
+        }[name]
     y = x.clone()
     array, version = y._array, y._version
     assert getattr(y, name)(*arguments) is y
@@ -439,8 +455,15 @@ def test_dtypes_may_not_lose_their_category():
         mt.ones(2, dtype=mt.int64).div_(2)
     with pytest.raises(RuntimeError, match=r"int64.*bool"):
         mt.ones(2, dtype=mt.bool).add_(1)
-    with pytest.raises(RuntimeError, match=r"float32.*int64"):
-        mt.ones(2, dtype=mt.int64)[0] = mt.tensor(1.5)
+    with pytest.raises(RuntimeError, match=r"dtypes match.*int64.*float32.*\.to\("):
+        mt.ones(2, dtype=mt.int64)[mt.tensor([0])] = mt.tensor(1.5)
+
+
+def test_what_is_assigned_to_a_view_is_cast_as_copy_does():
+    x = mt.ones(2, dtype=mt.int64)
+    x[0] = mt.tensor(3.5)
+    x[1:] = -2.5
+    assert x.tolist() == [3, -2]
 
 
 def test_a_failed_write_changes_nothing():

@@ -17,18 +17,31 @@ import microtensor as mt
 
 NEW = """
 x.sin(); x * 1.5; x.exp() * 0.1; x.tanh(); x.relu(); x.clone(); x + 1; -x; x.square() * 0.3; x * x
-x.sigmoid(); x.abs(); F.silu(x); x.softmax(-1); x.detach().requires_grad_(); x.double(); x.detach()
-x + y; x * y; x - y * 0.5; m.maximum(x, y); m.where(x > 0, x, y)
+x.sigmoid(); x.abs(); F.silu(x); x.softmax(-1); x.detach().requires_grad_(); x.double()
+x.detach(); x + y; x * y; x - y * 0.5; m.maximum(x, y); m.where(x > 0, x, y); x[m.tensor([0, 0])]
+x.gather(0, m.zeros_like(x).long()); x.index_select(-1, m.tensor([0, 0]))
+x.masked_fill(x > 0.3, y.sum()); x.scatter_add(0, m.zeros_like(y).long(), y); x[x > 0]
+x.index_add(0, m.tensor([0]), y[:1]); x.masked_scatter(x > 0.5, y); x.take(m.tensor([0, -1]))
 """
 VIEW = """
-x[0]; x[1:]; x.unsqueeze(0); x[..., ::2]; x[None]; x.transpose(0, -1); x[-1]; x[1:, 1:]
+x[0]; x[1:]; x.unsqueeze(0); x[..., ::2]; x[None]; x.transpose(0, -1); x[-1]; x[1:, 1:]; x.T
+x[:, 0]
 """
 WRITE = """
-x.mul_(1.3); x.add_(0.5); x.sin_(); x.exp_().mul_(0.1); x.zero_(); x.fill_(0.7); x.neg_(); x.tanh_()
-x.relu_(); x.square_(); x.__setitem__(0, 0.3); x.__setitem__(slice(1, None), 0.2)
+x.mul_(1.3); x.add_(0.5); x.sin_(); x.exp_().mul_(0.1); x.zero_(); x.fill_(0.7); x.neg_()
+x.tanh_(); x.relu_(); x.square_(); x.__setitem__(0, 0.3); x.__setitem__(slice(1, None), 0.2)
 x.clamp_(-0.5, 0.5); x.add_(y); x.mul_(y); x.copy_(y); x.__setitem__(0, y)
 x.__setitem__(0, y.sum()); x.sub_(y * 0.2); x.div_(y.abs() + 1); x.__setitem__(m.tensor([0]), y)
-x.masked_fill_(x > 0.5, 0.1); F.elu(x, inplace=True)
+x.masked_fill_(x > 0.5, 0.1); F.elu(x, inplace=True); x.scatter_(0, m.zeros_like(y).long(), y)
+x.scatter_add_(0, m.zeros_like(y).long(), y); x.index_add_(0, m.tensor([0, 0]), y[:2])
+x.index_copy_(0, m.tensor([0]), y[:1]); x.index_fill_(0, m.tensor([0]), 0.4)
+x.masked_fill_(x > 0.2, y.sum()); x.put_(m.tensor([0]), y.take(m.tensor([0])))
+x.masked_scatter_(x > 0.5, y); x.index_put_((m.tensor([0, 0]),), y[0], accumulate=True)
+x.scatter_reduce_(0, m.zeros_like(y).long(), y, "mean"); x.__setitem__(x > 0.4, 0.3)
+x.__setitem__((..., 0), y.sum()); x.T.__setitem__(0, 0.6); x[0].__setitem__(0, y.sum())
+x[0].__imul__(2); x[1:].__iadd__(y[1:]); x.fill_(y.sum())
+x.scatter_reduce_(0, m.zeros_like(y).long(), y, "prod"); x.__setitem__(x > 0.1, x[x > 0.1] * 2)
+x.T.copy_(y.T); x.index_fill_(-1, m.tensor([0]), y.sum())
 """
 WALK = "x.sum().backward(retain_graph=True); x.sum().backward(create_graph=True)"
 
