@@ -59,8 +59,8 @@ REPORT = """## Operations
 
 Large operations on float32 matrices of 1000×1000 and 2000×2000 through the public API under
 `no_grad`, their results' allocation included; `rows` reduces along each row (the last dimension),
-`columns` along each column. Target for each: at most {target:.2f} of torch's time. Each library in its
-own process, peers in turn, the minimum over {rounds} rounds.
+`columns` along each column. Target for each: at most {target:.2f} of torch's time. Each library in
+its own process, peers in turn, the minimum over {rounds} rounds.
 
 {machine}
 

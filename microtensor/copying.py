@@ -17,9 +17,13 @@ Array = np.ndarray[Any, Any]
 
 def memory_of(array: Array) -> Array:
     """Give the array that owns the memory an array looks at, as far as NumPy knows."""
-    while type(array.base) is np.ndarray:
-        array = array.base
-    return array
+    while True:
+        base = array.base
+        if not isinstance(base, np.ndarray):
+            base = getattr(base, "base", None)  # what NumPy's as_strided puts between
+        if type(base) is not np.ndarray:
+            return array
+        array = base
 
 
 def copy_array(array: Array, memo: dict[int, Any]) -> Array:

@@ -79,7 +79,7 @@ def as_dtype(value: Any) -> dtype:
     """Take a dtype, a NumPy dtype, its name or a Python type; TypeError names the legal ones."""
     if isinstance(value, dtype):
         return value
-    if value in (float, int, bool):
+    if isinstance(value, type) and value in _python:  # NumPy's dtypes equal Python's types
         return _python[value]
     try:
         return from_numpy_dtype(np.dtype(value))

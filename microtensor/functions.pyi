@@ -5,83 +5,258 @@ from builtins import int as _int
 from collections.abc import Sequence
 from typing import Any
 
+from microtensor.dtypes import dtype
 from microtensor.random import Generator
 from microtensor.tensor import Tensor
 
 __all__ = [
     "abs",
     "absolute",
+    "acos",
+    "acosh",
     "add",
+    "addbmm",
+    "addcdiv",
+    "addcmul",
+    "addmm",
+    "addmv",
+    "addr",
+    "adjoint",
     "all",
+    "allclose",
     "amax",
     "amin",
+    "aminmax",
     "any",
     "arange",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctan2",
+    "arctanh",
     "argmax",
     "argmin",
+    "argsort",
+    "argwhere",
+    "as_strided",
     "as_tensor",
+    "asarray",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+    "baddbmm",
+    "bernoulli",
+    "bincount",
     "bitwise_and",
+    "bitwise_left_shift",
     "bitwise_not",
     "bitwise_or",
+    "bitwise_right_shift",
     "bitwise_xor",
+    "block_diag",
+    "bmm",
+    "broadcast_shapes",
+    "broadcast_tensors",
     "broadcast_to",
+    "bucketize",
+    "can_cast",
+    "cartesian_prod",
     "cat",
+    "cdist",
+    "ceil",
+    "cholesky",
+    "cholesky_inverse",
+    "cholesky_solve",
     "chunk",
     "clamp",
+    "clamp_max",
+    "clamp_min",
     "clip",
     "clone",
+    "column_stack",
+    "combinations",
     "concat",
     "concatenate",
+    "copysign",
     "cos",
+    "cosh",
+    "cosine_similarity",
+    "count_nonzero",
+    "cross",
+    "cummax",
+    "cummin",
+    "cumprod",
+    "cumsum",
+    "deg2rad",
+    "det",
+    "diag",
+    "diag_embed",
+    "diagflat",
+    "diagonal",
+    "diagonal_scatter",
+    "diff",
+    "digamma",
+    "dist",
     "div",
     "divide",
+    "dot",
+    "dsplit",
+    "dstack",
+    "einsum",
     "empty",
     "empty_like",
     "eq",
+    "equal",
+    "erf",
+    "erfc",
+    "erfinv",
     "exp",
+    "exp2",
+    "expm1",
     "eye",
+    "fix",
     "flatten",
+    "flip",
+    "fliplr",
+    "flipud",
+    "float_power",
+    "floor",
     "floor_divide",
+    "fmax",
+    "fmin",
+    "fmod",
+    "frac",
+    "from_dlpack",
     "from_numpy",
+    "frombuffer",
     "full",
     "full_like",
+    "gather",
+    "gcd",
     "ge",
+    "ger",
     "greater",
+    "greater_equal",
     "gt",
+    "heaviside",
+    "histc",
+    "histogram",
+    "hsplit",
+    "hstack",
+    "hypot",
+    "index_add",
+    "index_copy",
+    "index_fill",
+    "index_put",
+    "index_reduce",
+    "index_select",
+    "inner",
+    "inverse",
+    "is_complex",
+    "is_floating_point",
+    "is_nonzero",
+    "is_same_size",
+    "is_signed",
+    "is_tensor",
+    "isclose",
     "isfinite",
+    "isin",
     "isinf",
     "isnan",
+    "isneginf",
+    "isposinf",
+    "isreal",
+    "kron",
+    "kthvalue",
+    "lcm",
+    "ldexp",
     "le",
+    "lerp",
     "less",
+    "less_equal",
+    "lgamma",
     "linspace",
     "log",
+    "log10",
+    "log1p",
+    "log2",
     "log_softmax",
+    "logaddexp",
+    "logaddexp2",
+    "logcumsumexp",
+    "logdet",
     "logical_and",
     "logical_not",
     "logical_or",
     "logical_xor",
+    "logit",
+    "logspace",
+    "logsumexp",
     "lt",
     "masked_fill",
+    "masked_scatter",
+    "masked_select",
     "matmul",
+    "matrix_exp",
+    "matrix_power",
     "max",
     "maximum",
     "mean",
+    "median",
+    "meshgrid",
     "min",
     "minimum",
     "mm",
+    "mode",
+    "moveaxis",
     "movedim",
+    "msort",
     "mul",
+    "multinomial",
     "multiply",
+    "mv",
+    "nan_to_num",
+    "nanmean",
+    "nanmedian",
+    "nanquantile",
+    "nansum",
+    "narrow",
     "ne",
     "neg",
     "negative",
+    "nextafter",
+    "nonzero",
+    "norm",
+    "normal",
+    "not_equal",
+    "numel",
     "ones",
     "ones_like",
+    "outer",
+    "pairwise_distance",
     "permute",
+    "pinverse",
+    "poisson",
+    "polygamma",
+    "positive",
     "pow",
+    "prod",
+    "promote_types",
+    "put",
+    "qr",
+    "quantile",
+    "rad2deg",
     "rand",
     "rand_like",
     "randint",
+    "randint_like",
     "randn",
     "randn_like",
     "randperm",
@@ -89,29 +264,80 @@ __all__ = [
     "reciprocal",
     "relu",
     "remainder",
+    "renorm",
+    "repeat_interleave",
     "reshape",
+    "result_type",
+    "roll",
+    "rot90",
+    "round",
+    "row_stack",
+    "rsqrt",
+    "rsub",
+    "scalar_tensor",
+    "scatter",
+    "scatter_add",
+    "scatter_reduce",
+    "searchsorted",
+    "select",
+    "select_scatter",
     "selu",
+    "sgn",
     "sigmoid",
     "sign",
+    "signbit",
     "sin",
+    "sinc",
+    "sinh",
+    "slice_scatter",
+    "slogdet",
     "softmax",
+    "sort",
     "split",
+    "split_with_sizes",
     "sqrt",
     "square",
     "squeeze",
     "stack",
+    "std",
+    "std_mean",
     "sub",
     "subtract",
     "sum",
+    "svd",
     "swapaxes",
+    "swapdims",
     "t",
+    "take",
+    "take_along_dim",
+    "tan",
     "tanh",
     "tensor",
+    "tensor_split",
+    "tensordot",
+    "tile",
+    "topk",
+    "trace",
     "transpose",
+    "tril",
+    "tril_indices",
+    "triu",
+    "triu_indices",
     "true_divide",
+    "trunc",
     "unbind",
+    "unflatten",
+    "unique",
+    "unique_consecutive",
     "unsqueeze",
+    "vander",
+    "var",
+    "var_mean",
+    "vdot",
+    "vsplit",
+    "vstack",
     "where",
+    "xlogy",
     "zeros",
     "zeros_like",
 ]
@@ -122,11 +348,41 @@ def abs(input: Tensor) -> Tensor:
 def absolute(input: Tensor) -> Tensor:
     """Give the absolute value."""
 
-def add(input: Tensor, other: Tensor | _float, *, alpha: _float = 1) -> Any:
+def acos(input: Tensor) -> Tensor:
+    """Give the angle of a cosine; NaN outside [-1, 1]."""
+
+def acosh(input: Tensor) -> Tensor:
+    """Give the inverse of the hyperbolic cosine; NaN below 1."""
+
+def add(input: Tensor | _float, other: Tensor | _float, *, alpha: _float = 1) -> Any:
     """Add two tensors, or a number to a tensor."""
 
-def all(input: Tensor, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False) -> Any:
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: _float = 1, alpha: _float = 1) -> Tensor:
+    """Give beta input + alpha Σ batch1ᵢ batch2ᵢ, the sum over the batch."""
+
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: _float = 1) -> Tensor:
+    """Add a multiple of a quotient."""
+
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: _float = 1) -> Tensor:
+    """Add a multiple of a product."""
+
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: _float = 1, alpha: _float = 1) -> Tensor:
+    """Give beta input + alpha (mat1 mat2)."""
+
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: _float = 1, alpha: _float = 1) -> Tensor:
+    """Give beta input + alpha (mat vec); input broadcasts to the vector of the product."""
+
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: _float = 1, alpha: _float = 1) -> Tensor:
+    """Give beta input + alpha (vec1 vec2ᵀ); input broadcasts to the matrix of the product."""
+
+def adjoint(input: Tensor) -> Tensor:
+    """Swap the last two dimensions."""
+
+def all(input: Tensor, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False) -> Tensor:
     """Say whether all elements are true (nonzero), in all or over dimensions."""
+
+def allclose(input: Tensor, other: Tensor, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> _bool:
+    """Say whether all elements are equal within a tolerance, as :func:`isclose` has it."""
 
 def amax(input: Tensor, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False) -> Tensor:
     """Give the largest element, of all or over dimensions; equal ones share the gradient."""
@@ -134,107 +390,431 @@ def amax(input: Tensor, dim: _int | tuple[_int, ...] | None = None, keepdim: _bo
 def amin(input: Tensor, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False) -> Tensor:
     """Give the smallest element, of all or over dimensions; equal ones share the gradient."""
 
-def any(input: Tensor, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False) -> Any:
+def aminmax(input: Tensor, *, dim: _int | None = None, keepdim: _bool = False) -> Any:
+    """Give the smallest and the largest element, of all or along a dimension."""
+
+def any(input: Tensor, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False) -> Tensor:
     """Say whether any element is true (nonzero), in all or over dimensions."""
 
-def arange(start: _float = 0, end: _float | None = None, step: _float = 1, *, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
+def arange(start: _float = 0, end: _float | None = None, step: _float = 1, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
     """Make the numbers from start up to but not including end; ``arange(end)`` starts at 0."""
 
+def arccos(input: Tensor) -> Tensor:
+    """Give the angle of a cosine; NaN outside [-1, 1]."""
+
+def arccosh(input: Tensor) -> Tensor:
+    """Give the inverse of the hyperbolic cosine; NaN below 1."""
+
+def arcsin(input: Tensor) -> Tensor:
+    """Give the angle of a sine; NaN outside [-1, 1]."""
+
+def arcsinh(input: Tensor) -> Tensor:
+    """Give the inverse of the hyperbolic sine."""
+
+def arctan(input: Tensor) -> Tensor:
+    """Give the angle of a tangent."""
+
+def arctan2(input: Tensor, other: Tensor) -> Tensor:
+    """Give the angle of the point (other, input) from the first axis. The gradient at the origin is zero."""
+
+def arctanh(input: Tensor) -> Tensor:
+    """Give the inverse of the hyperbolic tangent; ±inf at ±1, NaN outside."""
+
 def argmax(input: Tensor, dim: _int | None = None, keepdim: _bool = False) -> Tensor:
-    """Give the index of the largest element, in all or along a dimension."""
+    """Give the index of the largest element, in all or along a dimension: the first of equals."""
 
 def argmin(input: Tensor, dim: _int | None = None, keepdim: _bool = False) -> Tensor:
-    """Give the index of the smallest element, in all or along a dimension."""
+    """Give the index of the smallest element, in all or along a dimension: the first of equals."""
 
-def as_tensor(data: Any, dtype: Any = None) -> Tensor:
+def argsort(input: Tensor, dim: _int = -1, descending: _bool = False, *, stable: _bool = False) -> Tensor:
+    """Give the indices that sort along a dimension; equals always stay in their order."""
+
+def argwhere(input: Tensor) -> Any:
+    """Find the elements that are not zero: an int64 matrix, a row of places for each."""
+
+def as_strided(input: Tensor, size: Sequence[_int], stride: Sequence[_int], storage_offset: _int | None = None) -> Tensor:
+    """Look at a tensor's memory with another shape, strides and offset: a view."""
+
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """Make a tensor, sharing memory with an array or giving a tensor itself where possible."""
 
-def bitwise_and(input: Tensor, other: Tensor | _float) -> Tensor:
+def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: _bool | None = None, requires_grad: _bool = False) -> Tensor:
+    """Make a tensor of anything, on the same memory where possible."""
+
+def asin(input: Tensor) -> Tensor:
+    """Give the angle of a sine; NaN outside [-1, 1]."""
+
+def asinh(input: Tensor) -> Tensor:
+    """Give the inverse of the hyperbolic sine."""
+
+def atan(input: Tensor) -> Tensor:
+    """Give the angle of a tangent."""
+
+def atan2(input: Tensor, other: Tensor) -> Tensor:
+    """Give the angle of the point (other, input) from the first axis. The gradient at the origin is zero."""
+
+def atanh(input: Tensor) -> Tensor:
+    """Give the inverse of the hyperbolic tangent; ±inf at ±1, NaN outside."""
+
+def atleast_1d(*tensors: Any) -> Any:
+    """Give tensors 1 dimensions if they have fewer; a tuple of them unless it is one."""
+
+def atleast_2d(*tensors: Any) -> Any:
+    """Give tensors 2 dimensions if they have fewer; a tuple of them unless it is one."""
+
+def atleast_3d(*tensors: Any) -> Any:
+    """Give tensors 3 dimensions if they have fewer; a tuple of them unless it is one."""
+
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: _float = 1, alpha: _float = 1) -> Tensor:
+    """Give beta input + alpha (batch1 batch2), matrix by matrix."""
+
+def bernoulli(input: Tensor, p: _float | None = None, *, generator: Generator | None = None) -> Tensor:
+    """Draw 1 with the probabilities in a tensor, else 0."""
+
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: _int = 0) -> Tensor:
+    """Count how often each number occurs, or add up the weights of its places."""
+
+def bitwise_and(input: Tensor | _float, other: Tensor | _float) -> Tensor:
     """Combine bits: and."""
+
+def bitwise_left_shift(input: Tensor | _float, other: Tensor | _float) -> Tensor:
+    """Shift bits to the left: 0 where other is negative or all bits are shifted out."""
 
 def bitwise_not(input: Tensor) -> Tensor:
     """Invert the bits; bools turn into their opposites."""
 
-def bitwise_or(input: Tensor, other: Tensor | _float) -> Tensor:
+def bitwise_or(input: Tensor | _float, other: Tensor | _float) -> Tensor:
     """Combine bits: or."""
 
-def bitwise_xor(input: Tensor, other: Tensor | _float) -> Tensor:
+def bitwise_right_shift(input: Tensor | _float, other: Tensor | _float) -> Tensor:
+    """Shift bits to the right, keeping the sign, which alone is left where other is negative or beyond the width."""
+
+def bitwise_xor(input: Tensor | _float, other: Tensor | _float) -> Tensor:
     """Combine bits: exclusive or."""
+
+def block_diag(*tensors: Any) -> Tensor:
+    """Put matrices along the diagonal of one; vectors are rows, numbers 1×1 matrices."""
+
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """Multiply two batches of as many matrices; nothing broadcasts."""
+
+def broadcast_shapes(*shapes: Any) -> Any:
+    """Give the shape that several shapes broadcast to."""
+
+def broadcast_tensors(*tensors: Any) -> Any:
+    """Expand tensors to the shape they broadcast to; a tuple of views."""
 
 def broadcast_to(input: Tensor, size: Sequence[_int]) -> Tensor:
     """Expand to a shape that the tensor broadcasts to."""
 
+def bucketize(input: Tensor | _float, boundaries: Tensor, *, out_int32: _bool = False, right: _bool = False) -> Tensor:
+    """Find in which of the buckets between rising boundaries each value lies."""
+
+def can_cast(from_: Any, to: Any) -> _bool:
+    """Say whether an in-place operation may store one dtype in another: not in a lower category."""
+
+def cartesian_prod(*tensors: Any) -> Tensor:
+    """Give all choices of one element from each vector, as rows; of one vector, itself."""
+
 def cat(tensors: Sequence[Tensor], dim: _int = 0) -> Tensor:
     """Join tensors along a dimension."""
+
+def cdist(x1: Tensor, x2: Tensor, p: _float = 2.0, compute_mode: str = 'use_mm_for_euclid_dist_if_necessary') -> Tensor:
+    """Give the p-norm distances between the rows of two matrices, or of batches of them."""
+
+def ceil(input: Tensor) -> Tensor:
+    """Round up. The gradient is zero."""
+
+def cholesky(input: Tensor, upper: _bool = False) -> Tensor:
+    """Factor symmetric positive-definite matrices: :func:`linalg.cholesky`."""
+
+def cholesky_inverse(L: Tensor, upper: _bool = False) -> Tensor:
+    """Give the inverse of A from its Cholesky factor."""
+
+def cholesky_solve(input: Tensor, L: Tensor, upper: _bool = False) -> Tensor:
+    """Solve A X = input, given the Cholesky factor of A."""
 
 def chunk(input: Tensor, chunks: _int, dim: _int = 0) -> Any:
     """Cut along a dimension into at most so many pieces of equal size (the last may be smaller)."""
 
-def clamp(input: Tensor, min: _float | None = None, max: _float | None = None) -> Tensor:
-    """Hold the elements between two bounds; the gradient passes inside and at the bounds."""
+def clamp(input: Tensor, min: Tensor | _float | None = None, max: Tensor | _float | None = None) -> Tensor:
+    """Hold the elements between two bounds: min(max(input, min), max)."""
 
-def clip(input: Tensor, min: _float | None = None, max: _float | None = None) -> Tensor:
-    """Hold the elements between two bounds; the gradient passes inside and at the bounds."""
+def clamp_max(input: Tensor, max: Tensor | _float) -> Tensor:
+    """Lower what is above a bound to it: min(input, max)."""
 
-def clone(input: Tensor) -> Tensor:
+def clamp_min(input: Tensor, min: Tensor | _float) -> Tensor:
+    """Raise what is below a bound to it: max(input, min)."""
+
+def clip(input: Tensor, min: Tensor | _float | None = None, max: Tensor | _float | None = None) -> Tensor:
+    """Hold the elements between two bounds: min(max(input, min), max)."""
+
+def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     """Copy; the gradient passes through."""
 
-def concat(tensors: Sequence[Tensor], dim: _int = 0) -> Tensor:
-    """Join tensors along a dimension."""
+def column_stack(tensors: Sequence[Tensor]) -> Tensor:
+    """Join tensors along the second dimension; vectors and numbers are columns."""
 
-def concatenate(tensors: Sequence[Tensor], dim: _int = 0) -> Tensor:
-    """Join tensors along a dimension."""
+def combinations(input: Tensor, r: _int = 2, with_replacement: _bool = False) -> Tensor:
+    """Give all choices of r elements of a vector in their order, as rows."""
+
+def concat(tensors: Sequence[Tensor], dim: _int = 0) -> Tensor:
+    """Join tensors along a dimension: :func:`cat` under another name."""
+
+def concatenate(tensors: Sequence[Tensor], axis: _int = 0) -> Tensor:
+    """Join tensors along a dimension: :func:`cat` under NumPy's name."""
+
+def copysign(input: Tensor, other: Tensor | _float) -> Tensor:
+    """Give the first input's size with the second's sign, also of -0.0 and NaN."""
 
 def cos(input: Tensor) -> Tensor:
     """Give the cosine of an angle in radians."""
 
-def div(input: Tensor, other: Tensor | _float, *, rounding_mode: str | None = None) -> Any:
+def cosh(input: Tensor) -> Tensor:
+    """Give the hyperbolic cosine."""
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: _int = 1, eps: _float = 1e-08) -> Tensor:
+    """Give the cosine of the angle between vectors along a dimension."""
+
+def count_nonzero(input: Tensor, dim: _int | tuple[_int, ...] | None = None) -> Tensor:
+    """Count the elements that are not zero, in all or over dimensions."""
+
+def cross(input: Tensor, other: Tensor, dim: _int | None = None) -> Tensor:
+    """Give the cross products along a dimension, or along the first one of length 3."""
+
+def cummax(input: Tensor, dim: _int) -> Any:
+    """Give the largest so far along a dimension, and where it is: the last of equals."""
+
+def cummin(input: Tensor, dim: _int) -> Any:
+    """Give the smallest so far along a dimension, and where it is: the last of equals."""
+
+def cumprod(input: Tensor, dim: _int, *, dtype: Any = None) -> Tensor:
+    """Multiply along a dimension, keeping every step. Integers and bools give int64."""
+
+def cumsum(input: Tensor, dim: _int, *, dtype: Any = None) -> Tensor:
+    """Add up along a dimension, keeping every step. Integers and bools give int64."""
+
+def deg2rad(input: Tensor) -> Tensor:
+    """Turn degrees into radians."""
+
+def det(input: Tensor) -> Tensor:
+    """Give the determinants of square matrices: :func:`linalg.det`."""
+
+def diag(input: Tensor, diagonal: _int = 0) -> Tensor:
+    """Give the diagonal of a matrix, or the matrix with a vector on its diagonal: a copy."""
+
+def diag_embed(input: Tensor, offset: _int = 0, dim1: _int = -2, dim2: _int = -1) -> Tensor:
+    """Put the last dimension on a diagonal of two new ones, zero elsewhere."""
+
+def diagflat(input: Tensor, offset: _int = 0) -> Tensor:
+    """Give the matrix with all elements, as if they were flat, on a diagonal."""
+
+def diagonal(input: Tensor, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> Tensor:
+    """Take a diagonal of two dimensions, as a last dimension."""
+
+def diagonal_scatter(input: Tensor, src: Tensor, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> Any:
+    """Give a copy with a diagonal replaced: ``input.diagonal(offset, dim1, dim2)`` becomes ``src``."""
+
+def diff(input: Tensor, n: _int = 1, dim: _int = -1, prepend: Tensor | None = None, append: Tensor | None = None) -> Tensor:
+    """Give the differences of neighbours along a dimension, n times over."""
+
+def digamma(input: Tensor) -> Tensor:
+    """Give the derivative of the logarithm of the gamma function."""
+
+def dist(input: Tensor, other: Tensor, p: _float = 2) -> Tensor:
+    """Give the p-norm of the difference of two tensors."""
+
+def div(input: Tensor | _float, other: Tensor | _float, *, rounding_mode: str | None = None) -> Any:
     """Divide element by element."""
 
-def divide(input: Tensor, other: Tensor | _float, *, rounding_mode: str | None = None) -> Any:
+def divide(input: Tensor | _float, other: Tensor | _float, *, rounding_mode: str | None = None) -> Any:
     """Divide element by element."""
 
-def empty(*size: Any, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
+def dot(input: Tensor, tensor: Tensor) -> Tensor:
+    """Give the inner product of two vectors, Σ inputᵢ tensorᵢ."""
+
+def dsplit(input: Tensor, indices_or_sections: _int | Sequence[_int]) -> Any:
+    """Cut along the third dimension into equal pieces, or at the places given; a tuple of views."""
+
+def dstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Join tensors along the third dimension."""
+
+def einsum(equation: Any, *operands: Any) -> Tensor:
+    """Sum products of tensors over dimensions that are named by letters."""
+
+def empty(*size: Any, memory_format: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
     """Make a tensor whose memory is not initialised."""
 
-def empty_like(input: Tensor, *, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
+def empty_like(input: Tensor, *, memory_format: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
     """Make a tensor of another's shape and dtype whose memory is not initialised."""
 
 def eq(input: Tensor, other: Tensor | _float) -> Tensor:
     """Compare: equal. Gives bools; NaN equals nothing."""
 
+def equal(input: Tensor, other: Tensor) -> _bool:
+    """Say whether two tensors have one shape and equal elements."""
+
+def erf(input: Tensor) -> Tensor:
+    """Give the error function."""
+
+def erfc(input: Tensor) -> Tensor:
+    """Give what the error function lacks to 1, accurate where that is small."""
+
+def erfinv(input: Tensor) -> Tensor:
+    """Give the inverse of the error function; ±inf at ±1, NaN outside."""
+
 def exp(input: Tensor) -> Tensor:
     """Raise e to the elements."""
 
-def eye(n: _int, m: _int | None = None, *, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
+def exp2(input: Tensor) -> Tensor:
+    """Raise 2 to the elements."""
+
+def expm1(input: Tensor) -> Tensor:
+    """Give eˣ - 1, accurate where it is small."""
+
+def eye(n: _int, m: _int | None = None, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
     """Make a matrix with ones on its diagonal."""
+
+def fix(input: Tensor) -> Tensor:
+    """Round towards zero. The gradient is zero."""
 
 def flatten(input: Tensor, start_dim: _int = 0, end_dim: _int = -1) -> Tensor:
     """Make one dimension of several neighbouring ones."""
 
-def floor_divide(input: Tensor, other: Tensor | _float) -> Tensor:
-    """Divide and round down."""
+def flip(input: Tensor, dims: Sequence[_int]) -> Tensor:
+    """Reverse the order along dimensions: a copy."""
+
+def fliplr(input: Tensor) -> Tensor:
+    """Reverse the order along the second dimension: a copy."""
+
+def flipud(input: Tensor) -> Tensor:
+    """Reverse the order along the first dimension: a copy."""
+
+def float_power(input: Tensor | _float, exponent: Tensor | _float) -> Tensor:
+    """Raise to a power in float64, whatever the dtypes."""
+
+def floor(input: Tensor) -> Tensor:
+    """Round down. The gradient is zero."""
+
+def floor_divide(input: Tensor | _float, other: Tensor | _float) -> Tensor:
+    """Divide and round down. The gradient is zero."""
+
+def fmax(input: Tensor, other: Tensor) -> Tensor:
+    """Give the larger of two, element by element; beside NaN the number. The gradient of equal elements goes to the first."""
+
+def fmin(input: Tensor, other: Tensor) -> Tensor:
+    """Give the smaller of two, element by element; beside NaN the number. The gradient of equal elements goes to the first."""
+
+def fmod(input: Tensor, other: Tensor | _float) -> Tensor:
+    """Give the remainder with the dividend's sign, as C's fmod."""
+
+def frac(input: Tensor) -> Tensor:
+    """Give what is behind the point, with the sign of the input."""
+
+def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: _bool | None = None) -> Tensor:
+    """Make a tensor on the memory of another library's: a change of one is a change of the other."""
 
 def from_numpy(ndarray: Any) -> Tensor:
     """Make a tensor on the memory of an array: a change of one is a change of the other."""
 
-def full(size: Sequence[_int], fill_value: _float, *, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
+def frombuffer(buffer: Any, *, dtype: Any, count: _int = -1, offset: _int = 0, requires_grad: _bool = False) -> Tensor:
+    """Make a vector on the memory of a buffer, such as a bytearray."""
+
+def full(size: Sequence[_int], fill_value: _float, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
     """Make a tensor of one number; its dtype follows the number unless given."""
 
-def full_like(input: Tensor, fill_value: _float, *, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
+def full_like(input: Tensor, fill_value: _float, *, memory_format: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
     """Make a tensor of one number, of another's shape and dtype."""
+
+def gather(input: Tensor, dim: _int, index: Tensor, *, sparse_grad: _bool = False) -> Tensor:
+    """Take elements along a dimension, one for each place of an index tensor."""
+
+def gcd(input: Tensor, other: Tensor) -> Tensor:
+    """Give the greatest common divisor."""
 
 def ge(input: Tensor, other: Tensor | _float) -> Tensor:
     """Compare: greater than or equal. Gives bools."""
 
+def ger(input: Tensor, vec2: Tensor) -> Tensor:
+    """Give the outer product of two vectors: the old name of :func:`outer`."""
+
 def greater(input: Tensor, other: Tensor | _float) -> Tensor:
     """Compare: greater than. Gives bools."""
+
+def greater_equal(input: Tensor, other: Tensor | _float) -> Tensor:
+    """Compare: greater than or equal. Gives bools."""
 
 def gt(input: Tensor, other: Tensor | _float) -> Tensor:
     """Compare: greater than. Gives bools."""
 
+def heaviside(input: Tensor, values: Tensor) -> Tensor:
+    """Give the unit step: 0 before zero, 1 after it, and the values at zero."""
+
+def histc(input: Tensor, bins: _int = 100, min: _float = 0, max: _float = 0) -> Tensor:
+    """Count the elements in bins of equal width between two bounds; others and NaN do not count."""
+
+def histogram(input: Tensor, bins: Tensor | _int, *, range: tuple[_float, _float] | None = None, weight: Tensor | None = None, density: _bool = False) -> Any:
+    """Count the elements in bins, or add up their weights."""
+
+def hsplit(input: Tensor, indices_or_sections: _int | Sequence[_int]) -> Any:
+    """Cut along the second dimension (a vector's only one) into equal pieces, or at the places given; a tuple of views."""
+
+def hstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Join tensors along the second dimension (vectors along their only one)."""
+
+def hypot(input: Tensor, other: Tensor) -> Tensor:
+    """Give the length of the hypotenuse, without overflow on the way. The gradient at the origin is NaN."""
+
+def index_add(input: Tensor, dim: _int, index: Tensor, source: Tensor, *, alpha: _float = 1) -> Any:
+    """Add slices of a source, times ``alpha``, at the places of an index along a dimension."""
+
+def index_copy(input: Tensor, dim: _int, index: Tensor, source: Tensor) -> Any:
+    """Write slices of a source at the places of an index along a dimension."""
+
+def index_fill(input: Tensor, dim: _int, index: Tensor, value: Tensor | _float) -> Any:
+    """Set whole slices, at the places of an index along a dimension, to a number."""
+
+def index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: _bool = False) -> Any:
+    """Write values where a tuple of index tensors points, as ``x[indices] = values`` does."""
+
+def index_reduce(input: Tensor, dim: _int, index: Tensor, source: Tensor, reduce: str, *, include_self: _bool = True) -> Any:
+    """Reduce all slices that an index sends to the same place along a dimension."""
+
+def index_select(input: Tensor, dim: _int, index: Tensor) -> Any:
+    """Take slices along a dimension, in the order of a vector of places; a copy."""
+
+def inner(input: Tensor, other: Tensor) -> Tensor:
+    """Give the inner products of the last dimensions of two tensors."""
+
+def inverse(input: Tensor) -> Tensor:
+    """Invert square matrices: :func:`linalg.inv`."""
+
+def is_complex(input: Tensor) -> _bool:
+    """Say whether the dtype is complex: there is none."""
+
+def is_floating_point(input: Tensor) -> _bool:
+    """Say whether the dtype is a floating-point one."""
+
+def is_nonzero(input: Tensor) -> _bool:
+    """Say whether the only element is other than zero."""
+
+def is_same_size(input: Tensor, other: Tensor) -> _bool:
+    """Say whether two tensors have the same shape."""
+
+def is_signed(input: Tensor) -> _bool:
+    """Say whether the dtype has negative numbers."""
+
+def is_tensor(obj: Any) -> _bool:
+    """Say whether something is a tensor."""
+
+def isclose(input: Tensor, other: Tensor, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> Tensor:
+    """Say which elements are equal within a tolerance; infinities if they are the same, NaN beside NaN if asked for."""
+
 def isfinite(input: Tensor) -> Tensor:
     """Say which elements are neither NaN nor inf."""
+
+def isin(elements: Tensor | _float, test_elements: Tensor | _float, *, assume_unique: _bool = False, invert: _bool = False) -> Tensor:
+    """Say which elements are among others; NaN equals nothing."""
 
 def isinf(input: Tensor) -> Tensor:
     """Say which elements are infinite."""
@@ -242,43 +822,115 @@ def isinf(input: Tensor) -> Tensor:
 def isnan(input: Tensor) -> Tensor:
     """Say which elements are NaN."""
 
+def isneginf(input: Tensor) -> Tensor:
+    """Say which elements are -inf."""
+
+def isposinf(input: Tensor) -> Tensor:
+    """Say which elements are inf."""
+
+def isreal(input: Tensor) -> Tensor:
+    """Say which elements are real: all are."""
+
+def kron(input: Tensor, other: Tensor) -> Tensor:
+    """Give the Kronecker product: each element of input times the whole of other."""
+
+def kthvalue(input: Tensor, k: _int, dim: _int = -1, keepdim: _bool = False) -> Any:
+    """Give the k-th smallest element along a dimension."""
+
+def lcm(input: Tensor, other: Tensor) -> Tensor:
+    """Give the least common multiple."""
+
+def ldexp(input: Tensor, other: Tensor) -> Tensor:
+    """Multiply by a power of two: input·2^other."""
+
 def le(input: Tensor, other: Tensor | _float) -> Tensor:
     """Compare: less than or equal. Gives bools."""
+
+def lerp(input: Tensor, end: Tensor, weight: Tensor | _float) -> Tensor:
+    """Go from one tensor towards another by a weight; exact at both ends."""
 
 def less(input: Tensor, other: Tensor | _float) -> Tensor:
     """Compare: less than. Gives bools."""
 
-def linspace(start: _float, end: _float, steps: _int, *, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
+def less_equal(input: Tensor, other: Tensor | _float) -> Tensor:
+    """Compare: less than or equal. Gives bools."""
+
+def lgamma(input: Tensor) -> Tensor:
+    """Give the logarithm of the absolute value of the gamma function."""
+
+def linspace(start: _float, end: _float, steps: _int, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
     """Make evenly spaced numbers from start to end, both included."""
 
 def log(input: Tensor) -> Tensor:
     """Give the natural logarithm."""
 
+def log10(input: Tensor) -> Tensor:
+    """Give the logarithm to base 10."""
+
+def log1p(input: Tensor) -> Tensor:
+    """Give the natural logarithm of 1 + x, accurate where x is small."""
+
+def log2(input: Tensor) -> Tensor:
+    """Give the logarithm to base 2."""
+
 def log_softmax(input: Tensor, dim: _int, dtype: Any = None) -> Tensor:
     """Give the logarithm of softmax, without overflow."""
 
-def logical_and(input: Tensor, other: Tensor | _float) -> Tensor:
+def logaddexp(input: Tensor, other: Tensor) -> Tensor:
+    """Give the logarithm of a sum of exponentials, without overflow."""
+
+def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
+    """Give the logarithm to base 2 of a sum of powers of 2, without overflow."""
+
+def logcumsumexp(input: Tensor, dim: _int) -> Tensor:
+    """Give the logarithm of the cumulative sum of exponentials, without overflow."""
+
+def logdet(input: Tensor) -> Tensor:
+    """Give the logarithm of determinants: NaN for negative ones, -inf for singular matrices."""
+
+def logical_and(input: Tensor, other: Tensor) -> Tensor:
     """Say where both are true (nonzero)."""
 
 def logical_not(input: Tensor) -> Tensor:
     """Say which elements are zero."""
 
-def logical_or(input: Tensor, other: Tensor | _float) -> Tensor:
+def logical_or(input: Tensor, other: Tensor) -> Tensor:
     """Say where either is true (nonzero)."""
 
-def logical_xor(input: Tensor, other: Tensor | _float) -> Tensor:
+def logical_xor(input: Tensor, other: Tensor) -> Tensor:
     """Say where just one is true (nonzero)."""
+
+def logit(input: Tensor, eps: _float | None = None) -> Tensor:
+    """Give the inverse of the sigmoid, of an input held between eps and 1 - eps if eps is given, else NaN outside [0, 1]. The gradient outside is zero, and NaN."""
+
+def logspace(start: _float, end: _float, steps: _int, base: _float = 10.0, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
+    """Make the powers of a base for evenly spaced exponents from start to end, both included."""
+
+def logsumexp(input: Tensor, dim: _int | tuple[_int, ...], keepdim: _bool = False) -> Tensor:
+    """Give the logarithm of the sum of exponentials over dimensions, without overflow."""
 
 def lt(input: Tensor, other: Tensor | _float) -> Tensor:
     """Compare: less than. Gives bools."""
 
-def masked_fill(input: Tensor, mask: Tensor, value: _float) -> Tensor:
+def masked_fill(input: Tensor, mask: Tensor, value: Tensor | _float) -> Any:
     """Set elements to a number where a mask is true; the gradient passes elsewhere."""
+
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Any:
+    """Put the elements of a source, one after the other, where a mask is true."""
+
+def masked_select(input: Tensor, mask: Tensor) -> Any:
+    """Take the elements where a mask is true, as a vector; input and mask broadcast."""
 
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """Multiply matrices, vectors and batches of matrices, as PyTorch's ``matmul`` does."""
 
-def max(input: Tensor, dim: _int | Tensor | None = None, keepdim: _bool = False) -> Any:
+def matrix_exp(A: Tensor) -> Tensor:
+    """Give the exponential of square matrices, Σ Aⁱ/i!."""
+
+def matrix_power(A: Tensor, n: _int) -> Tensor:
+    """Multiply square matrices n times by themselves."""
+
+def max(input: Tensor, dim: _int | Tensor | None = None, keepdim: _bool = False, *, other: Tensor | None = None) -> Any:
     """Give the largest element, the largest along a dimension, or the larger of two tensors."""
 
 def maximum(input: Tensor, other: Tensor) -> Tensor:
@@ -287,7 +939,13 @@ def maximum(input: Tensor, other: Tensor) -> Tensor:
 def mean(input: Tensor, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False, *, dtype: Any = None) -> Tensor:
     """Average the elements, all or over dimensions; NaN where there are none."""
 
-def min(input: Tensor, dim: _int | Tensor | None = None, keepdim: _bool = False) -> Any:
+def median(input: Tensor, dim: _int | None = None, keepdim: _bool = False) -> Any:
+    """Give the median, of all elements or along a dimension: the lower one of two."""
+
+def meshgrid(*tensors: Any, indexing: str | None = None) -> Any:
+    """Expand vectors to the grid they span: a tuple of views, one for each."""
+
+def min(input: Tensor, dim: _int | Tensor | None = None, keepdim: _bool = False, *, other: Tensor | None = None) -> Any:
     """Give the smallest element, the smallest along a dimension, or the smaller of two tensors."""
 
 def minimum(input: Tensor, other: Tensor) -> Tensor:
@@ -296,14 +954,47 @@ def minimum(input: Tensor, other: Tensor) -> Tensor:
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """Multiply two matrices."""
 
+def mode(input: Tensor, dim: _int = -1, keepdim: _bool = False) -> Any:
+    """Give the most frequent element along a dimension: the smallest of several, its last place."""
+
+def moveaxis(input: Tensor, source: _int | Sequence[_int], destination: _int | Sequence[_int]) -> Tensor:
+    """Move dimensions to new places: :func:`movedim` under NumPy's name."""
+
 def movedim(input: Tensor, source: _int | Sequence[_int], destination: _int | Sequence[_int]) -> Tensor:
     """Move dimensions to new places; the others keep their order."""
 
-def mul(input: Tensor, other: Tensor | _float) -> Tensor:
+def msort(input: Tensor) -> Tensor:
+    """Sort along the first dimension; the values alone."""
+
+def mul(input: Tensor | _float, other: Tensor | _float) -> Tensor:
     """Multiply two tensors element by element, or a tensor by a number."""
 
-def multiply(input: Tensor, other: Tensor | _float) -> Tensor:
+def multinomial(input: Tensor, num_samples: _int, replacement: _bool = False, *, generator: Generator | None = None) -> Tensor:
+    """Draw indices in proportion to weights, from each row."""
+
+def multiply(input: Tensor | _float, other: Tensor | _float) -> Tensor:
     """Multiply two tensors element by element, or a tensor by a number."""
+
+def mv(input: Tensor, vec: Tensor) -> Tensor:
+    """Multiply a matrix by a vector."""
+
+def nan_to_num(input: Tensor, nan: _float | None = None, posinf: _float | None = None, neginf: _float | None = None) -> Tensor:
+    """Replace NaN by 0 and infinities by the dtype's largest numbers, or by those given. The gradient passes where nothing is replaced."""
+
+def nanmean(input: Tensor, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False, *, dtype: Any = None) -> Tensor:
+    """Average the elements that are not NaN, all or over dimensions; NaN where there are none."""
+
+def nanmedian(input: Tensor, dim: _int | None = None, keepdim: _bool = False) -> Any:
+    """Give the median of what is not NaN, of all or along a dimension: the lower one of two."""
+
+def nanquantile(input: Tensor, q: Tensor | _float, dim: _int | None = None, keepdim: _bool = False, *, interpolation: str = 'linear') -> Tensor:
+    """Give quantiles of what is not NaN, of all elements or along a dimension."""
+
+def nansum(input: Tensor, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False, *, dtype: Any = None) -> Tensor:
+    """Add up the elements that are not NaN, all or over dimensions."""
+
+def narrow(input: Tensor, dim: _int, start: _int, length: _int) -> Tensor:
+    """Take a stretch of a dimension: a view."""
 
 def ne(input: Tensor, other: Tensor | _float) -> Tensor:
     """Compare: not equal. Gives bools."""
@@ -314,34 +1005,91 @@ def neg(input: Tensor) -> Tensor:
 def negative(input: Tensor) -> Tensor:
     """Change the sign."""
 
-def ones(*size: Any, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
+def nextafter(input: Tensor, other: Tensor) -> Tensor:
+    """Give the next floating-point number towards another."""
+
+def nonzero(input: Tensor, *, as_tuple: _bool = False) -> Any:
+    """Find the elements that are not zero, in row-major order."""
+
+def norm(input: Tensor, p: _float | str | None = 'fro', dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False, dtype: Any = None) -> Tensor:
+    """Give the p-norm, of all elements or over dimensions, as of one long vector."""
+
+def normal(mean: Tensor | _float, std: Tensor | _float = 1.0, size: Any = None, *, generator: Generator | None = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
+    """Draw normally distributed numbers."""
+
+def not_equal(input: Tensor, other: Tensor | _float) -> Tensor:
+    """Compare: not equal. Gives bools."""
+
+def numel(input: Tensor) -> _int:
+    """Give the number of elements."""
+
+def ones(*size: Any, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
     """Make a tensor of ones of a size, given as integers or one sequence."""
 
-def ones_like(input: Tensor, *, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
+def ones_like(input: Tensor, *, memory_format: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
     """Make ones of a tensor's shape and dtype."""
+
+def outer(input: Tensor, vec2: Tensor) -> Tensor:
+    """Give all products of an element of one vector with one of another."""
+
+def pairwise_distance(x1: Tensor, x2: Tensor, p: _float = 2.0, eps: _float = 1e-06, keepdim: _bool = False) -> Tensor:
+    """Give the p-norm of x1 - x2 + eps along the last dimension."""
 
 def permute(input: Tensor, dims: Sequence[_int]) -> Tensor:
     """Reorder the dimensions."""
 
-def pow(input: Tensor, other: Tensor | _float) -> Tensor:
+def pinverse(input: Tensor, rcond: _float = 1e-15) -> Tensor:
+    """Give the pseudo-inverse of matrices: :func:`linalg.pinv`."""
+
+def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """Draw numbers of arrivals, for each rate in a tensor."""
+
+def polygamma(n: _int, input: Tensor) -> Tensor:
+    """Give the n-th derivative of digamma, the (n+1)-th of the logarithm of the gamma function."""
+
+def positive(input: Tensor) -> Tensor:
+    """Give the tensor itself."""
+
+def pow(input: Tensor | _float, exponent: Tensor | _float) -> Any:
     """Raise to a power, element by element."""
 
-def rand(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
+def prod(input: Tensor, dim: _int | None = None, keepdim: _bool = False, *, dtype: Any = None) -> Tensor:
+    """Multiply the elements, all or along a dimension. Integers and bools give int64."""
+
+def promote_types(type1: Any, type2: Any) -> dtype:
+    """Give the smallest dtype, of the higher category, that both are converted to."""
+
+def put(input: Tensor, index: Tensor, source: Tensor, accumulate: _bool = False) -> Any:
+    """Write elements at places of the flattened tensor; the result has the input's shape."""
+
+def qr(input: Tensor, some: _bool = True) -> Any:
+    """Decompose matrices: :func:`linalg.qr`, complete unless ``some``."""
+
+def quantile(input: Tensor, q: Tensor | _float, dim: _int | None = None, keepdim: _bool = False, *, interpolation: str = 'linear') -> Tensor:
+    """Give quantiles, of all elements or along a dimension; NaN where there is one."""
+
+def rad2deg(input: Tensor) -> Tensor:
+    """Turn radians into degrees."""
+
+def rand(*size: Any, generator: Generator | None = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
     """Draw numbers uniform in [0, 1)."""
 
-def rand_like(input: Tensor, *, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
+def rand_like(input: Tensor, *, memory_format: Any = None, generator: Generator | None = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
     """Draw numbers uniform in [0, 1), of a tensor's shape and dtype."""
 
-def randint(low: _int, high: Any = None, size: Any = None, *, generator: Generator | None = None, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
+def randint(low: _int, high: Any = None, size: Any = None, *, generator: Generator | None = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
     """Draw integers in [low, high); ``randint(high, size)`` starts at 0."""
 
-def randn(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
+def randint_like(input: Tensor, low: _int, high: _int | None = None, *, generator: Generator | None = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
+    """Draw integers in [low, high), of a tensor's shape and dtype; low is 0 if one is given."""
+
+def randn(*size: Any, generator: Generator | None = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
     """Draw standard normal numbers."""
 
-def randn_like(input: Tensor, *, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
+def randn_like(input: Tensor, *, memory_format: Any = None, generator: Generator | None = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
     """Draw standard normal numbers, of a tensor's shape and dtype."""
 
-def randperm(n: _int, *, generator: Generator | None = None, dtype: Any = None) -> Tensor:
+def randperm(n: _int, *, generator: Generator | None = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
     """Draw a random order of the integers 0 to n - 1."""
 
 def ravel(input: Tensor) -> Tensor:
@@ -353,29 +1101,101 @@ def reciprocal(input: Tensor) -> Tensor:
 def relu(input: Tensor, inplace: _bool = False) -> Tensor:
     """Rectify: pass what is positive, zero elsewhere. NaN stays NaN."""
 
-def remainder(input: Tensor, other: Tensor | _float) -> Tensor:
+def remainder(input: Tensor | _float, other: Tensor | _float) -> Tensor:
     """Give the remainder with the divisor's sign, as Python's %."""
+
+def renorm(input: Tensor, p: _float, dim: _int, maxnorm: _float) -> Tensor:
+    """Scale each slice along a dimension so that its p-norm is at most ``maxnorm``."""
+
+def repeat_interleave(input: Tensor, repeats: _int | Tensor | None = None, dim: _int | None = None, *, output_size: _int | None = None) -> Tensor:
+    """Repeat each element, or each slice along a dimension, so many times in place."""
 
 def reshape(input: Tensor, shape: Sequence[_int]) -> Tensor:
     """Give the elements another shape; one length may be -1. A view where possible."""
 
+def result_type(tensor1: Tensor | _float, tensor2: Tensor | _float) -> dtype:
+    """Give the dtype in which two tensors, or a tensor and a number, are combined."""
+
+def roll(input: Tensor, shifts: _int | Sequence[_int], dims: _int | Sequence[_int] | None = None) -> Tensor:
+    """Shift along dimensions; what leaves at one end comes in at the other. A copy."""
+
+def rot90(input: Tensor, k: _int = 1, dims: Sequence[_int] = (0, 1)) -> Tensor:
+    """Turn by quarters of a circle in the plane of two dimensions. A copy."""
+
+def round(input: Tensor, *, decimals: _int = 0) -> Tensor:
+    """Round to the nearest number with so many decimals, halves to the even one. The gradient is zero."""
+
+def row_stack(tensors: Sequence[Tensor]) -> Tensor:
+    """Join tensors along the first dimension: vstack under another name."""
+
+def rsqrt(input: Tensor) -> Tensor:
+    """Give one over the square root."""
+
+def rsub(input: Tensor, other: Tensor | _float, *, alpha: _float = 1) -> Any:
+    """Subtract a multiple of a tensor from another or from a number: other - alpha·input."""
+
+def scalar_tensor(s: _float, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
+    """Make a 0-d tensor of a number, of the default dtype unless another is given."""
+
+def scatter(input: Tensor, dim: _int, index: Tensor, src: Tensor | _float | None = None, *, value: _float | None = None, reduce: str | None = None) -> Any:
+    """Write elements, or a number, at the places of an index tensor along a dimension."""
+
+def scatter_add(input: Tensor, dim: _int, index: Tensor, src: Tensor) -> Any:
+    """Add elements at the places of an index tensor along a dimension."""
+
+def scatter_reduce(input: Tensor, dim: _int, index: Tensor, src: Tensor, reduce: str, *, include_self: _bool = True) -> Any:
+    """Reduce all elements that an index tensor sends to the same place along a dimension."""
+
+def searchsorted(sorted_sequence: Tensor, input: Tensor | _float, *, out_int32: _bool = False, right: _bool = False, side: str | None = None, sorter: Tensor | None = None) -> Tensor:
+    """Find where values belong in sorted sequences so that they stay sorted."""
+
+def select(input: Tensor, dim: _int, index: _int) -> Tensor:
+    """Take one slice along a dimension, which goes: a view."""
+
+def select_scatter(input: Tensor, src: Tensor, dim: _int, index: _int) -> Any:
+    """Give a copy with one slice replaced: ``input.select(dim, index)`` becomes ``src``."""
+
 def selu(input: Tensor, inplace: _bool = False) -> Tensor:
     """Scaled exponential linear unit, whose constants keep mean 0 and variance 1."""
+
+def sgn(input: Tensor) -> Tensor:
+    """Give the sign: -1, 0 or 1; 0 of NaN. The gradient is zero."""
 
 def sigmoid(input: Tensor) -> Tensor:
     """The logistic function."""
 
 def sign(input: Tensor) -> Tensor:
-    """Give the sign: -1, 0 or 1. The gradient is zero."""
+    """Give the sign: -1, 0 or 1; 0 of NaN. The gradient is zero."""
+
+def signbit(input: Tensor) -> Tensor:
+    """Say which elements have a minus: -0.0 does, and so may NaN."""
 
 def sin(input: Tensor) -> Tensor:
     """Give the sine of an angle in radians."""
 
+def sinc(input: Tensor) -> Tensor:
+    """Give the sine of πx over πx; 1 at 0."""
+
+def sinh(input: Tensor) -> Tensor:
+    """Give the hyperbolic sine."""
+
+def slice_scatter(input: Tensor, src: Tensor, dim: _int = 0, start: _int | None = None, end: _int | None = None, step: _int = 1) -> Any:
+    """Give a copy with ``input[start:end:step]`` along a dimension replaced by ``src``."""
+
+def slogdet(input: Tensor) -> Any:
+    """Give signs and logarithms of determinants, a named tuple: :func:`linalg.slogdet`."""
+
 def softmax(input: Tensor, dim: _int, dtype: Any = None) -> Tensor:
     """Turn scores along a dimension into probabilities that sum to one."""
 
+def sort(input: Tensor, dim: _int = -1, descending: _bool = False, *, stable: _bool = False) -> Any:
+    """Sort along a dimension; NaN is greater than all."""
+
 def split(tensor: Tensor, split_size_or_sections: _int | Sequence[_int], dim: _int = 0) -> Any:
     """Cut along a dimension into pieces of a size, or of several sizes; a tuple of views."""
+
+def split_with_sizes(input: Tensor, split_sizes: Sequence[_int], dim: _int = 0) -> Any:
+    """Cut along a dimension into pieces of the sizes given; a tuple of views."""
 
 def sqrt(input: Tensor) -> Tensor:
     """Give the square root."""
@@ -389,44 +1209,125 @@ def squeeze(input: Tensor, dim: _int | tuple[_int, ...] | None = None) -> Tensor
 def stack(tensors: Sequence[Tensor], dim: _int = 0) -> Tensor:
     """Join tensors of one shape along a new dimension."""
 
-def sub(input: Tensor, other: Tensor | _float, *, alpha: _float = 1) -> Any:
+def std(input: Tensor, dim: _int | tuple[_int, ...] | None = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: _float | None = None) -> Any:
+    """Give the standard deviation, of all or over dimensions: NaN where it is not defined."""
+
+def std_mean(input: Tensor, dim: _int | tuple[_int, ...] | None = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: _float | None = None) -> Any:
+    """Give the standard deviation and the mean, of all elements or over dimensions."""
+
+def sub(input: Tensor | _float, other: Tensor | _float, *, alpha: _float = 1) -> Any:
     """Subtract a tensor or a number from a tensor."""
 
-def subtract(input: Tensor, other: Tensor | _float, *, alpha: _float = 1) -> Any:
+def subtract(input: Tensor | _float, other: Tensor | _float, *, alpha: _float = 1) -> Any:
     """Subtract a tensor or a number from a tensor."""
 
 def sum(input: Tensor, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False, *, dtype: Any = None) -> Tensor:
     """Add up the elements, all or over dimensions. Integers and bools give int64."""
 
-def swapaxes(input: Tensor, dim0: _int, dim1: _int) -> Tensor:
-    """Swap two dimensions."""
+def svd(input: Tensor, some: _bool = True, compute_uv: _bool = True) -> Any:
+    """Decompose matrices, input = U diag(S) Vᵀ: :func:`linalg.svd` with V instead of its transpose."""
+
+def swapaxes(input: Tensor, axis0: _int, axis1: _int) -> Tensor:
+    """Swap two dimensions: :func:`transpose` under NumPy's name."""
+
+def swapdims(input: Tensor, dim0: _int, dim1: _int) -> Tensor:
+    """Swap two dimensions: :func:`transpose` under another name."""
 
 def t(input: Tensor) -> Tensor:
     """Transpose a matrix; vectors and 0-d tensors stay as they are."""
 
+def take(input: Tensor, index: Tensor) -> Any:
+    """Take elements of the flattened tensor; the result has the index's shape."""
+
+def take_along_dim(input: Tensor, indices: Tensor, dim: _int | None = None) -> Any:
+    """Take elements along a dimension, the other dimensions broadcasting."""
+
+def tan(input: Tensor) -> Tensor:
+    """Give the tangent of an angle in radians."""
+
 def tanh(input: Tensor) -> Tensor:
     """The hyperbolic tangent."""
 
-def tensor(data: Any, *, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
+def tensor(data: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
     """Make a tensor of numbers, nested sequences or an array; always a copy."""
+
+def tensor_split(input: Tensor, indices_or_sections: _int | Sequence[_int] | Tensor, dim: _int = 0) -> Any:
+    """Cut along a dimension into so many pieces of about equal size, or at the places given."""
+
+def tensordot(a: Tensor, b: Tensor, dims: _int | Sequence[Sequence[_int]] = 2) -> Tensor:
+    """Sum products of two tensors over dimensions of both."""
+
+def tile(input: Tensor, dims: Sequence[_int]) -> Tensor:
+    """Put copies side by side; dimensions that are not named, leading ones, once."""
+
+def topk(input: Tensor, k: _int, dim: _int = -1, largest: _bool = True, sorted: _bool = True) -> Any:
+    """Give the k largest (or smallest) elements along a dimension, best first."""
+
+def trace(input: Tensor) -> Tensor:
+    """Sum the diagonal of a matrix."""
 
 def transpose(input: Tensor, dim0: _int, dim1: _int) -> Tensor:
     """Swap two dimensions."""
 
-def true_divide(input: Tensor, other: Tensor | _float, *, rounding_mode: str | None = None) -> Any:
+def tril(input: Tensor, diagonal: _int = 0) -> Tensor:
+    """Keep the lower triangle of each matrix, up to a diagonal; zero above."""
+
+def tril_indices(row: _int, col: _int, offset: _int = 0, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
+    """Give the row and column numbers of a matrix's lower triangle, as a 2×n tensor."""
+
+def triu(input: Tensor, diagonal: _int = 0) -> Tensor:
+    """Keep the upper triangle of each matrix, from a diagonal on; zero below."""
+
+def triu_indices(row: _int, col: _int, offset: _int = 0, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
+    """Give the row and column numbers of a matrix's upper triangle, as a 2×n tensor."""
+
+def true_divide(input: Tensor | _float, other: Tensor | _float, *, rounding_mode: str | None = None) -> Any:
     """Divide element by element."""
+
+def trunc(input: Tensor) -> Tensor:
+    """Round towards zero. The gradient is zero."""
 
 def unbind(input: Tensor, dim: _int = 0) -> Any:
     """Give the slices along a dimension, as a tuple of views."""
 
+def unflatten(input: Tensor, dim: _int, sizes: Sequence[_int]) -> Tensor:
+    """Make several dimensions of one."""
+
+def unique(input: Tensor, sorted: _bool = True, return_inverse: _bool = False, return_counts: _bool = False, dim: _int | None = None) -> Any:
+    """Give the different elements, or the different slices along a dimension, in order."""
+
+def unique_consecutive(input: Tensor, return_inverse: _bool = False, return_counts: _bool = False, dim: _int | None = None) -> Any:
+    """Give the first of each run of equal elements, or of equal slices along a dimension."""
+
 def unsqueeze(input: Tensor, dim: _int) -> Tensor:
     """Insert a dimension of length 1."""
 
-def where(condition: Tensor, input: Tensor | _float, other: Tensor | _float) -> Tensor:
+def vander(x: Tensor, N: _int | None = None, increasing: _bool = False) -> Tensor:
+    """Make the matrix whose columns are the powers of a vector: Vandermonde's."""
+
+def var(input: Tensor, dim: _int | tuple[_int, ...] | None = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: _float | None = None) -> Any:
+    """Give the variance, of all elements or over dimensions: NaN where it is not defined."""
+
+def var_mean(input: Tensor, dim: _int | tuple[_int, ...] | None = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: _float | None = None) -> Any:
+    """Give the variance and the mean, of all elements or over dimensions."""
+
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """Give the inner product of two vectors; of real numbers it is :func:`dot`."""
+
+def vsplit(input: Tensor, indices_or_sections: _int | Sequence[_int]) -> Any:
+    """Cut along the first dimension into equal pieces, or at the places given; a tuple of views."""
+
+def vstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Join tensors along the first dimension; vectors are rows."""
+
+def where(condition: Tensor, input: Tensor | _float = ..., other: Tensor | _float = ...) -> Any:
     """Choose from input where the condition is true, from other elsewhere."""
 
-def zeros(*size: Any, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
+def xlogy(input: Tensor | _float, other: Tensor | _float) -> Tensor:
+    """Multiply by a logarithm; 0 where the factor is 0, whatever the logarithm but NaN."""
+
+def zeros(*size: Any, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
     """Make a tensor of zeros of a size, given as integers or one sequence."""
 
-def zeros_like(input: Tensor, *, dtype: Any = None, requires_grad: _bool = False) -> Tensor:
+def zeros_like(input: Tensor, *, memory_format: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
     """Make zeros of a tensor's shape and dtype."""

@@ -5,11 +5,13 @@ from builtins import int as _int
 from collections.abc import Sequence
 from typing import Any
 
+from microtensor.dtypes import dtype
 from microtensor.random import Generator
 from microtensor.tensor import Tensor
 
 __all__ = [
     "binary_cross_entropy_with_logits",
+    "cosine_similarity",
     "cross_entropy",
     "dropout",
     "elu",
@@ -19,6 +21,8 @@ __all__ = [
     "log_softmax",
     "mse_loss",
     "nll_loss",
+    "one_hot",
+    "pairwise_distance",
     "relu",
     "selu",
     "sigmoid",
@@ -31,6 +35,9 @@ __all__ = [
 
 def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: None = None, reduce: None = None, reduction: str = 'mean', pos_weight: Tensor | None = None) -> Tensor:
     """Cross-entropy between probabilities and the sigmoid of logits, without overflow."""
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: _int = 1, eps: _float = 1e-08) -> Tensor:
+    """Give the cosine of the angle between vectors along a dimension."""
 
 def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: None = None, ignore_index: _int = -100, reduce: None = None, reduction: str = 'mean', label_smoothing: _float = 0.0) -> Tensor:
     """Softmax cross-entropy between logits and class labels, or class probabilities."""
@@ -58,6 +65,12 @@ def mse_loss(input: Tensor, target: Tensor, size_average: None = None, reduce: N
 
 def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: None = None, ignore_index: _int = -100, reduce: None = None, reduction: str = 'mean') -> Tensor:
     """Negative log-likelihood of class labels under log-probabilities."""
+
+def one_hot(tensor: Tensor, num_classes: _int = -1) -> Tensor:
+    """Make, for each class number, a vector that is 1 at its place and 0 elsewhere."""
+
+def pairwise_distance(x1: Tensor, x2: Tensor, p: _float = 2.0, eps: _float = 1e-06, keepdim: _bool = False) -> Tensor:
+    """Give the p-norm of x1 - x2 + eps along the last dimension."""
 
 def relu(input: Tensor, inplace: _bool = False) -> Tensor:
     """Rectify: pass what is positive, zero elsewhere. NaN stays NaN."""

@@ -72,7 +72,7 @@ def _directly(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
                     or value.shape == array.shape[array.ndim - value.ndim :]
                 )
                 fits = fits and (not recording.enabled or unrecorded(other))
-            elif fits := isinstance(other, int | float):
+            elif fits := isinstance(other, int | float) and not isinstance(other, bool):
                 value = number_array(other, array.dtype)
             if fits:
                 binary(array, value, array)

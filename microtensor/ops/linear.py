@@ -215,7 +215,7 @@ weight_gradient: Any = declare(
 
 def _column_sum_forward(x: Array) -> Array:
     out = empty((x.shape[1],), x.dtype)
-    kernels.sum(x, (0,), out)
+    kernels.sum(x, (0,), out[None])
     return out
 
 

@@ -5,6 +5,7 @@ from builtins import int as _int
 from collections.abc import Sequence
 from typing import Any
 
+from microtensor.dtypes import dtype
 from microtensor.random import Generator
 from microtensor.tensor import Tensor
 
@@ -31,6 +32,8 @@ class TensorMethods:
 
     def __ifloordiv__(self, other: Any) -> Tensor: ...
 
+    def __ilshift__(self, other: Any) -> Tensor: ...
+
     def __imod__(self, other: Any) -> Tensor: ...
 
     def __imul__(self, other: Any) -> Tensor: ...
@@ -41,6 +44,8 @@ class TensorMethods:
 
     def __ipow__(self, other: Any) -> Tensor: ...
 
+    def __irshift__(self, other: Any) -> Tensor: ...
+
     def __isub__(self, other: Any) -> Tensor: ...
 
     def __itruediv__(self, other: Any) -> Tensor: ...
@@ -48,6 +53,8 @@ class TensorMethods:
     def __ixor__(self, other: Any) -> Tensor: ...
 
     def __le__(self, other: Any) -> Tensor: ...
+
+    def __lshift__(self, other: Any) -> Tensor: ...
 
     def __lt__(self, other: Any) -> Tensor: ...
 
@@ -73,6 +80,8 @@ class TensorMethods:
 
     def __rfloordiv__(self, other: Any) -> Tensor: ...
 
+    def __rlshift__(self, other: Any) -> Tensor: ...
+
     def __rmatmul__(self, other: Any) -> Tensor: ...
 
     def __rmod__(self, other: Any) -> Tensor: ...
@@ -82,6 +91,10 @@ class TensorMethods:
     def __ror__(self, other: Any) -> Tensor: ...
 
     def __rpow__(self, other: Any) -> Tensor: ...
+
+    def __rrshift__(self, other: Any) -> Tensor: ...
+
+    def __rshift__(self, other: Any) -> Tensor: ...
 
     def __rsub__(self, other: Any) -> Tensor: ...
 
@@ -104,14 +117,71 @@ class TensorMethods:
     def absolute(self) -> Tensor:
         """Give the absolute value."""
 
+    def absolute_(self) -> Tensor:
+        """Do :func:`abs` in place: write the result into this tensor, and give it."""
+
+    def acos(self) -> Tensor:
+        """Give the angle of a cosine; NaN outside [-1, 1]."""
+
+    def acos_(self) -> Tensor:
+        """Do :func:`acos` in place: write the result into this tensor, and give it."""
+
+    def acosh(self) -> Tensor:
+        """Give the inverse of the hyperbolic cosine; NaN below 1."""
+
+    def acosh_(self) -> Tensor:
+        """Do :func:`acosh` in place: write the result into this tensor, and give it."""
+
     def add(self, other: Tensor | _float, *, alpha: _float = 1) -> Any:
         """Add two tensors, or a number to a tensor."""
 
     def add_(self, other: Tensor | _float, *, alpha: _float = 1) -> Tensor:
         """Do :func:`add` in place: write the result into this tensor, and give it."""
 
-    def all(self, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False) -> Any:
+    def addbmm(self, batch1: Tensor, batch2: Tensor, *, beta: _float = 1, alpha: _float = 1) -> Tensor:
+        """Give beta input + alpha Σ batch1ᵢ batch2ᵢ, the sum over the batch."""
+
+    def addbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: _float = 1, alpha: _float = 1) -> Tensor:
+        """Do :func:`addbmm` in place: write the result into this tensor, and give it."""
+
+    def addcdiv(self, tensor1: Tensor, tensor2: Tensor, *, value: _float = 1) -> Tensor:
+        """Add a multiple of a quotient."""
+
+    def addcdiv_(self, tensor1: Tensor, tensor2: Tensor, *, value: _float = 1) -> Tensor:
+        """Do :func:`addcdiv` in place: write the result into this tensor, and give it."""
+
+    def addcmul(self, tensor1: Tensor, tensor2: Tensor, *, value: _float = 1) -> Tensor:
+        """Add a multiple of a product."""
+
+    def addcmul_(self, tensor1: Tensor, tensor2: Tensor, *, value: _float = 1) -> Tensor:
+        """Do :func:`addcmul` in place: write the result into this tensor, and give it."""
+
+    def addmm(self, mat1: Tensor, mat2: Tensor, *, beta: _float = 1, alpha: _float = 1) -> Tensor:
+        """Give beta input + alpha (mat1 mat2)."""
+
+    def addmm_(self, mat1: Tensor, mat2: Tensor, *, beta: _float = 1, alpha: _float = 1) -> Tensor:
+        """Do :func:`addmm` in place: write the result into this tensor, and give it."""
+
+    def addmv(self, mat: Tensor, vec: Tensor, *, beta: _float = 1, alpha: _float = 1) -> Tensor:
+        """Give beta input + alpha (mat vec); input broadcasts to the vector of the product."""
+
+    def addmv_(self, mat: Tensor, vec: Tensor, *, beta: _float = 1, alpha: _float = 1) -> Tensor:
+        """Do :func:`addmv` in place: write the result into this tensor, and give it."""
+
+    def addr(self, vec1: Tensor, vec2: Tensor, *, beta: _float = 1, alpha: _float = 1) -> Tensor:
+        """Give beta input + alpha (vec1 vec2ᵀ); input broadcasts to the matrix of the product."""
+
+    def addr_(self, vec1: Tensor, vec2: Tensor, *, beta: _float = 1, alpha: _float = 1) -> Tensor:
+        """Do :func:`addr` in place: write the result into this tensor, and give it."""
+
+    def adjoint(self) -> Tensor:
+        """Swap the last two dimensions."""
+
+    def all(self, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False) -> Tensor:
         """Say whether all elements are true (nonzero), in all or over dimensions."""
+
+    def allclose(self, other: Tensor, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> _bool:
+        """Say whether all elements are equal within a tolerance, as :func:`isclose` has it."""
 
     def amax(self, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False) -> Tensor:
         """Give the largest element, of all or over dimensions; equal ones share the gradient."""
@@ -119,14 +189,113 @@ class TensorMethods:
     def amin(self, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False) -> Tensor:
         """Give the smallest element, of all or over dimensions; equal ones share the gradient."""
 
-    def any(self, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False) -> Any:
+    def aminmax(self, *, dim: _int | None = None, keepdim: _bool = False) -> Any:
+        """Give the smallest and the largest element, of all or along a dimension."""
+
+    def any(self, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False) -> Tensor:
         """Say whether any element is true (nonzero), in all or over dimensions."""
 
+    def arccos(self) -> Tensor:
+        """Give the angle of a cosine; NaN outside [-1, 1]."""
+
+    def arccos_(self) -> Tensor:
+        """Do :func:`acos` in place: write the result into this tensor, and give it."""
+
+    def arccosh(self) -> Tensor:
+        """Give the inverse of the hyperbolic cosine; NaN below 1."""
+
+    def arccosh_(self) -> Tensor:
+        """Do :func:`acosh` in place: write the result into this tensor, and give it."""
+
+    def arcsin(self) -> Tensor:
+        """Give the angle of a sine; NaN outside [-1, 1]."""
+
+    def arcsin_(self) -> Tensor:
+        """Do :func:`asin` in place: write the result into this tensor, and give it."""
+
+    def arcsinh(self) -> Tensor:
+        """Give the inverse of the hyperbolic sine."""
+
+    def arcsinh_(self) -> Tensor:
+        """Do :func:`asinh` in place: write the result into this tensor, and give it."""
+
+    def arctan(self) -> Tensor:
+        """Give the angle of a tangent."""
+
+    def arctan2(self, other: Tensor) -> Tensor:
+        """Give the angle of the point (other, input) from the first axis. The gradient at the origin is zero."""
+
+    def arctan2_(self, other: Tensor) -> Tensor:
+        """Do :func:`atan2` in place: write the result into this tensor, and give it."""
+
+    def arctan_(self) -> Tensor:
+        """Do :func:`atan` in place: write the result into this tensor, and give it."""
+
+    def arctanh(self) -> Tensor:
+        """Give the inverse of the hyperbolic tangent; ±inf at ±1, NaN outside."""
+
+    def arctanh_(self) -> Tensor:
+        """Do :func:`atanh` in place: write the result into this tensor, and give it."""
+
     def argmax(self, dim: _int | None = None, keepdim: _bool = False) -> Tensor:
-        """Give the index of the largest element, in all or along a dimension."""
+        """Give the index of the largest element, in all or along a dimension: the first of equals."""
 
     def argmin(self, dim: _int | None = None, keepdim: _bool = False) -> Tensor:
-        """Give the index of the smallest element, in all or along a dimension."""
+        """Give the index of the smallest element, in all or along a dimension: the first of equals."""
+
+    def argsort(self, dim: _int = -1, descending: _bool = False, *, stable: _bool = False) -> Tensor:
+        """Give the indices that sort along a dimension; equals always stay in their order."""
+
+    def argwhere(self) -> Any:
+        """Find the elements that are not zero: an int64 matrix, a row of places for each."""
+
+    def as_strided(self, size: Sequence[_int], stride: Sequence[_int], storage_offset: _int | None = None) -> Tensor:
+        """Look at a tensor's memory with another shape, strides and offset: a view."""
+
+    def asin(self) -> Tensor:
+        """Give the angle of a sine; NaN outside [-1, 1]."""
+
+    def asin_(self) -> Tensor:
+        """Do :func:`asin` in place: write the result into this tensor, and give it."""
+
+    def asinh(self) -> Tensor:
+        """Give the inverse of the hyperbolic sine."""
+
+    def asinh_(self) -> Tensor:
+        """Do :func:`asinh` in place: write the result into this tensor, and give it."""
+
+    def atan(self) -> Tensor:
+        """Give the angle of a tangent."""
+
+    def atan2(self, other: Tensor) -> Tensor:
+        """Give the angle of the point (other, input) from the first axis. The gradient at the origin is zero."""
+
+    def atan2_(self, other: Tensor) -> Tensor:
+        """Do :func:`atan2` in place: write the result into this tensor, and give it."""
+
+    def atan_(self) -> Tensor:
+        """Do :func:`atan` in place: write the result into this tensor, and give it."""
+
+    def atanh(self) -> Tensor:
+        """Give the inverse of the hyperbolic tangent; ±inf at ±1, NaN outside."""
+
+    def atanh_(self) -> Tensor:
+        """Do :func:`atanh` in place: write the result into this tensor, and give it."""
+
+    def baddbmm(self, batch1: Tensor, batch2: Tensor, *, beta: _float = 1, alpha: _float = 1) -> Tensor:
+        """Give beta input + alpha (batch1 batch2), matrix by matrix."""
+
+    def baddbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: _float = 1, alpha: _float = 1) -> Tensor:
+        """Do :func:`baddbmm` in place: write the result into this tensor, and give it."""
+
+    def bernoulli(self, p: _float | None = None, *, generator: Generator | None = None) -> Tensor:
+        """Draw 1 with the probabilities in a tensor, else 0."""
+
+    def bernoulli_(self, p: Tensor | _float = 0.5, *, generator: Generator | None = None) -> Tensor:
+        """Fill with ones, with probability p, and zeros."""
+
+    def bincount(self, weights: Tensor | None = None, minlength: _int = 0) -> Tensor:
+        """Count how often each number occurs, or add up the weights of its places."""
 
     def bitwise_and(self, other: Tensor | _float) -> Tensor:
         """Combine bits: and."""
@@ -134,8 +303,17 @@ class TensorMethods:
     def bitwise_and_(self, other: Tensor | _float) -> Tensor:
         """Do :func:`bitwise_and` in place: write the result into this tensor, and give it."""
 
+    def bitwise_left_shift(self, other: Tensor | _float) -> Tensor:
+        """Shift bits to the left: 0 where other is negative or all bits are shifted out."""
+
+    def bitwise_left_shift_(self, other: Tensor | _float) -> Tensor:
+        """Do :func:`bitwise_left_shift` in place: write the result into this tensor, and give it."""
+
     def bitwise_not(self) -> Tensor:
         """Invert the bits; bools turn into their opposites."""
+
+    def bitwise_not_(self) -> Tensor:
+        """Do :func:`bitwise_not` in place: write the result into this tensor, and give it."""
 
     def bitwise_or(self, other: Tensor | _float) -> Tensor:
         """Combine bits: or."""
@@ -143,38 +321,92 @@ class TensorMethods:
     def bitwise_or_(self, other: Tensor | _float) -> Tensor:
         """Do :func:`bitwise_or` in place: write the result into this tensor, and give it."""
 
+    def bitwise_right_shift(self, other: Tensor | _float) -> Tensor:
+        """Shift bits to the right, keeping the sign, which alone is left where other is negative or beyond the width."""
+
+    def bitwise_right_shift_(self, other: Tensor | _float) -> Tensor:
+        """Do :func:`bitwise_right_shift` in place: write the result into this tensor, and give it."""
+
     def bitwise_xor(self, other: Tensor | _float) -> Tensor:
         """Combine bits: exclusive or."""
 
     def bitwise_xor_(self, other: Tensor | _float) -> Tensor:
         """Do :func:`bitwise_xor` in place: write the result into this tensor, and give it."""
 
-    def bool(self) -> Tensor:
+    def bmm(self, mat2: Tensor) -> Tensor:
+        """Multiply two batches of as many matrices; nothing broadcasts."""
+
+    def bool(self, memory_format: Any = None) -> Tensor:
         """Convert to bool; the tensor itself if it has that dtype."""
 
-    def broadcast_to(self, size: Sequence[_int]) -> Tensor:
+    def broadcast_to(self, *args: Any, size: Any = None) -> Tensor:
         """Expand to a shape that the tensor broadcasts to."""
+
+    def byte(self, memory_format: Any = None) -> Tensor:
+        """Convert to uint8; the tensor itself if it has that dtype."""
+
+    def cauchy_(self, median: _float = 0, sigma: _float = 1, *, generator: Generator | None = None) -> Tensor:
+        """Fill with numbers of Cauchy's distribution."""
+
+    def ceil(self) -> Tensor:
+        """Round up. The gradient is zero."""
+
+    def ceil_(self) -> Tensor:
+        """Do :func:`ceil` in place: write the result into this tensor, and give it."""
+
+    def char(self, memory_format: Any = None) -> Tensor:
+        """Convert to int8; the tensor itself if it has that dtype."""
+
+    def cholesky(self, upper: _bool = False) -> Tensor:
+        """Factor symmetric positive-definite matrices: :func:`linalg.cholesky`."""
+
+    def cholesky_inverse(self, upper: _bool = False) -> Tensor:
+        """Give the inverse of A from its Cholesky factor."""
+
+    def cholesky_solve(self, L: Tensor, upper: _bool = False) -> Tensor:
+        """Solve A X = input, given the Cholesky factor of A."""
 
     def chunk(self, chunks: _int, dim: _int = 0) -> Any:
         """Cut along a dimension into at most so many pieces of equal size (the last may be smaller)."""
 
-    def clamp(self, min: _float | None = None, max: _float | None = None) -> Tensor:
-        """Hold the elements between two bounds; the gradient passes inside and at the bounds."""
+    def clamp(self, min: Tensor | _float | None = None, max: Tensor | _float | None = None) -> Tensor:
+        """Hold the elements between two bounds: min(max(input, min), max)."""
 
-    def clamp_(self, min: _float | None = None, max: _float | None = None) -> Tensor:
+    def clamp_(self, min: Tensor | _float | None = None, max: Tensor | _float | None = None) -> Tensor:
         """Do :func:`clamp` in place: write the result into this tensor, and give it."""
 
-    def clip(self, min: _float | None = None, max: _float | None = None) -> Tensor:
-        """Hold the elements between two bounds; the gradient passes inside and at the bounds."""
+    def clamp_max(self, max: Tensor | _float) -> Tensor:
+        """Lower what is above a bound to it: min(input, max)."""
 
-    def clone(self) -> Tensor:
+    def clamp_max_(self, max: Tensor | _float) -> Tensor:
+        """Do :func:`clamp_max` in place: write the result into this tensor, and give it."""
+
+    def clamp_min(self, min: Tensor | _float) -> Tensor:
+        """Raise what is below a bound to it: max(input, min)."""
+
+    def clamp_min_(self, min: Tensor | _float) -> Tensor:
+        """Do :func:`clamp_min` in place: write the result into this tensor, and give it."""
+
+    def clip(self, min: Tensor | _float | None = None, max: Tensor | _float | None = None) -> Tensor:
+        """Hold the elements between two bounds: min(max(input, min), max)."""
+
+    def clip_(self, min: Tensor | _float | None = None, max: Tensor | _float | None = None) -> Tensor:
+        """Do :func:`clamp` in place: write the result into this tensor, and give it."""
+
+    def clone(self, *, memory_format: Any = None) -> Tensor:
         """Copy; the gradient passes through."""
 
-    def contiguous(self) -> Tensor:
+    def contiguous(self, memory_format: Any = None) -> Tensor:
         """Give the tensor itself if it is contiguous, else a contiguous copy."""
 
-    def copy_(self, src: Tensor) -> Tensor:
+    def copy_(self, src: Tensor | _float, non_blocking: _bool = False) -> Tensor:
         """Copy another tensor's elements into this one, broadcasting and casting."""
+
+    def copysign(self, other: Tensor | _float) -> Tensor:
+        """Give the first input's size with the second's sign, also of -0.0 and NaN."""
+
+    def copysign_(self, other: Tensor | _float) -> Tensor:
+        """Do :func:`copysign` in place: write the result into this tensor, and give it."""
 
     def cos(self) -> Tensor:
         """Give the cosine of an angle in radians."""
@@ -182,59 +414,335 @@ class TensorMethods:
     def cos_(self) -> Tensor:
         """Do :func:`cos` in place: write the result into this tensor, and give it."""
 
+    def cosh(self) -> Tensor:
+        """Give the hyperbolic cosine."""
+
+    def cosh_(self) -> Tensor:
+        """Do :func:`cosh` in place: write the result into this tensor, and give it."""
+
+    def count_nonzero(self, dim: _int | tuple[_int, ...] | None = None) -> Tensor:
+        """Count the elements that are not zero, in all or over dimensions."""
+
+    def cpu(self) -> Tensor:
+        """Give the tensor itself: it is on the CPU already."""
+
+    def cross(self, other: Tensor, dim: _int | None = None) -> Tensor:
+        """Give the cross products along a dimension, or along the first one of length 3."""
+
+    def cuda(self, device: Any = None) -> Tensor:
+        """Refuse: microtensor runs on the CPU."""
+
+    def cummax(self, dim: _int) -> Any:
+        """Give the largest so far along a dimension, and where it is: the last of equals."""
+
+    def cummin(self, dim: _int) -> Any:
+        """Give the smallest so far along a dimension, and where it is: the last of equals."""
+
+    def cumprod(self, dim: _int, *, dtype: Any = None) -> Tensor:
+        """Multiply along a dimension, keeping every step. Integers and bools give int64."""
+
+    def cumprod_(self, dim: _int, *, dtype: Any = None) -> Tensor:
+        """Do :func:`cumprod` in place: write the result into this tensor, and give it."""
+
+    def cumsum(self, dim: _int, *, dtype: Any = None) -> Tensor:
+        """Add up along a dimension, keeping every step. Integers and bools give int64."""
+
+    def cumsum_(self, dim: _int, *, dtype: Any = None) -> Tensor:
+        """Do :func:`cumsum` in place: write the result into this tensor, and give it."""
+
+    def deg2rad(self) -> Tensor:
+        """Turn degrees into radians."""
+
+    def deg2rad_(self) -> Tensor:
+        """Do :func:`deg2rad` in place: write the result into this tensor, and give it."""
+
+    def det(self) -> Tensor:
+        """Give the determinants of square matrices: :func:`linalg.det`."""
+
+    def diag(self, diagonal: _int = 0) -> Tensor:
+        """Give the diagonal of a matrix, or the matrix with a vector on its diagonal: a copy."""
+
+    def diag_embed(self, offset: _int = 0, dim1: _int = -2, dim2: _int = -1) -> Tensor:
+        """Put the last dimension on a diagonal of two new ones, zero elsewhere."""
+
+    def diagflat(self, offset: _int = 0) -> Tensor:
+        """Give the matrix with all elements, as if they were flat, on a diagonal."""
+
+    def diagonal(self, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> Tensor:
+        """Take a diagonal of two dimensions, as a last dimension."""
+
+    def diagonal_scatter(self, src: Tensor, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> Any:
+        """Give a copy with a diagonal replaced: ``input.diagonal(offset, dim1, dim2)`` becomes ``src``."""
+
+    def diff(self, n: _int = 1, dim: _int = -1, prepend: Tensor | None = None, append: Tensor | None = None) -> Tensor:
+        """Give the differences of neighbours along a dimension, n times over."""
+
+    def digamma(self) -> Tensor:
+        """Give the derivative of the logarithm of the gamma function."""
+
+    def digamma_(self) -> Tensor:
+        """Do :func:`digamma` in place: write the result into this tensor, and give it."""
+
+    def dist(self, other: Tensor, p: _float = 2) -> Tensor:
+        """Give the p-norm of the difference of two tensors."""
+
     def div(self, other: Tensor | _float, *, rounding_mode: str | None = None) -> Any:
         """Divide element by element."""
 
-    def div_(self, other: Tensor | _float) -> Tensor:
+    def div_(self, other: Tensor | _float, *, rounding_mode: str | None = None) -> Tensor:
         """Do :func:`div` in place: write the result into this tensor, and give it."""
 
     def divide(self, other: Tensor | _float, *, rounding_mode: str | None = None) -> Any:
         """Divide element by element."""
 
-    def double(self) -> Tensor:
+    def divide_(self, other: Tensor | _float, *, rounding_mode: str | None = None) -> Tensor:
+        """Do :func:`div` in place: write the result into this tensor, and give it."""
+
+    def dot(self, tensor: Tensor) -> Tensor:
+        """Give the inner product of two vectors, Σ inputᵢ tensorᵢ."""
+
+    def double(self, memory_format: Any = None) -> Tensor:
         """Convert to float64; the tensor itself if it has that dtype."""
+
+    def dsplit(self, indices_or_sections: _int | Sequence[_int]) -> Any:
+        """Cut along the third dimension into equal pieces, or at the places given; a tuple of views."""
 
     def eq(self, other: Tensor | _float) -> Tensor:
         """Compare: equal. Gives bools; NaN equals nothing."""
 
+    def eq_(self, other: Tensor | _float) -> Tensor:
+        """Do :func:`eq` in place: write the result into this tensor, and give it."""
+
+    def equal(self, other: Tensor) -> _bool:
+        """Say whether two tensors have one shape and equal elements."""
+
+    def erf(self) -> Tensor:
+        """Give the error function."""
+
+    def erf_(self) -> Tensor:
+        """Do :func:`erf` in place: write the result into this tensor, and give it."""
+
+    def erfc(self) -> Tensor:
+        """Give what the error function lacks to 1, accurate where that is small."""
+
+    def erfc_(self) -> Tensor:
+        """Do :func:`erfc` in place: write the result into this tensor, and give it."""
+
+    def erfinv(self) -> Tensor:
+        """Give the inverse of the error function; ±inf at ±1, NaN outside."""
+
+    def erfinv_(self) -> Tensor:
+        """Do :func:`erfinv` in place: write the result into this tensor, and give it."""
+
     def exp(self) -> Tensor:
         """Raise e to the elements."""
+
+    def exp2(self) -> Tensor:
+        """Raise 2 to the elements."""
+
+    def exp2_(self) -> Tensor:
+        """Do :func:`exp2` in place: write the result into this tensor, and give it."""
 
     def exp_(self) -> Tensor:
         """Do :func:`exp` in place: write the result into this tensor, and give it."""
 
-    def expand(self, *sizes: Any) -> Tensor:
+    def expand(self, *args: Any, size: Any = None) -> Tensor:
         """Repeat dimensions of length 1 without copying; -1 keeps a length."""
 
     def expand_as(self, other: Tensor) -> Tensor:
         """Expand to the shape of another tensor."""
 
-    def fill_(self, value: _float) -> Tensor:
-        """Set all elements to a number, in place."""
+    def expm1(self) -> Tensor:
+        """Give eˣ - 1, accurate where it is small."""
+
+    def expm1_(self) -> Tensor:
+        """Do :func:`expm1` in place: write the result into this tensor, and give it."""
+
+    def exponential_(self, lambd: _float = 1, *, generator: Generator | None = None) -> Tensor:
+        """Fill with exponentially distributed numbers of a rate; zero is never drawn."""
+
+    def fill_(self, value: Tensor | _float) -> Tensor:
+        """Set all elements to a number or a 0-d tensor, in place; a tensor gets the gradient's sum."""
+
+    def fill_diagonal_(self, fill_value: _float, wrap: _bool = False) -> Any:
+        """Set the main diagonal to a number, in place."""
+
+    def fix(self) -> Tensor:
+        """Round towards zero. The gradient is zero."""
+
+    def fix_(self) -> Tensor:
+        """Do :func:`trunc` in place: write the result into this tensor, and give it."""
 
     def flatten(self, start_dim: _int = 0, end_dim: _int = -1) -> Tensor:
         """Make one dimension of several neighbouring ones."""
 
-    def float(self) -> Tensor:
+    def flip(self, *args: Any, dims: Any = None) -> Tensor:
+        """Reverse the order along dimensions: a copy."""
+
+    def fliplr(self) -> Tensor:
+        """Reverse the order along the second dimension: a copy."""
+
+    def flipud(self) -> Tensor:
+        """Reverse the order along the first dimension: a copy."""
+
+    def float(self, memory_format: Any = None) -> Tensor:
         """Convert to float32; the tensor itself if it has that dtype."""
 
+    def float_power(self, exponent: Tensor | _float) -> Tensor:
+        """Raise to a power in float64, whatever the dtypes."""
+
+    def float_power_(self, exponent: Tensor | _float) -> Tensor:
+        """Raise to a power in place; only float64 can hold it."""
+
+    def floor(self) -> Tensor:
+        """Round down. The gradient is zero."""
+
+    def floor_(self) -> Tensor:
+        """Do :func:`floor` in place: write the result into this tensor, and give it."""
+
     def floor_divide(self, other: Tensor | _float) -> Tensor:
-        """Divide and round down."""
+        """Divide and round down. The gradient is zero."""
 
     def floor_divide_(self, other: Tensor | _float) -> Tensor:
         """Do :func:`floor_divide` in place: write the result into this tensor, and give it."""
 
+    def fmax(self, other: Tensor) -> Tensor:
+        """Give the larger of two, element by element; beside NaN the number. The gradient of equal elements goes to the first."""
+
+    def fmin(self, other: Tensor) -> Tensor:
+        """Give the smaller of two, element by element; beside NaN the number. The gradient of equal elements goes to the first."""
+
+    def fmod(self, other: Tensor | _float) -> Tensor:
+        """Give the remainder with the dividend's sign, as C's fmod."""
+
+    def fmod_(self, other: Tensor | _float) -> Tensor:
+        """Do :func:`fmod` in place: write the result into this tensor, and give it."""
+
+    def frac(self) -> Tensor:
+        """Give what is behind the point, with the sign of the input."""
+
+    def frac_(self) -> Tensor:
+        """Do :func:`frac` in place: write the result into this tensor, and give it."""
+
+    def gather(self, dim: _int, index: Tensor, *, sparse_grad: _bool = False) -> Tensor:
+        """Take elements along a dimension, one for each place of an index tensor."""
+
+    def gcd(self, other: Tensor) -> Tensor:
+        """Give the greatest common divisor."""
+
+    def gcd_(self, other: Tensor) -> Tensor:
+        """Do :func:`gcd` in place: write the result into this tensor, and give it."""
+
     def ge(self, other: Tensor | _float) -> Tensor:
         """Compare: greater than or equal. Gives bools."""
+
+    def ge_(self, other: Tensor | _float) -> Tensor:
+        """Do :func:`ge` in place: write the result into this tensor, and give it."""
+
+    def geometric_(self, p: _float, *, generator: Generator | None = None) -> Tensor:
+        """Fill with numbers of trials up to the first success, that one included."""
+
+    def ger(self, vec2: Tensor) -> Tensor:
+        """Give the outer product of two vectors: the old name of :func:`outer`."""
+
+    def greater(self, other: Tensor | _float) -> Tensor:
+        """Compare: greater than. Gives bools."""
+
+    def greater_(self, other: Tensor | _float) -> Tensor:
+        """Do :func:`gt` in place: write the result into this tensor, and give it."""
+
+    def greater_equal(self, other: Tensor | _float) -> Tensor:
+        """Compare: greater than or equal. Gives bools."""
+
+    def greater_equal_(self, other: Tensor | _float) -> Tensor:
+        """Do :func:`ge` in place: write the result into this tensor, and give it."""
 
     def gt(self, other: Tensor | _float) -> Tensor:
         """Compare: greater than. Gives bools."""
 
-    def half(self) -> Tensor:
+    def gt_(self, other: Tensor | _float) -> Tensor:
+        """Do :func:`gt` in place: write the result into this tensor, and give it."""
+
+    def half(self, memory_format: Any = None) -> Tensor:
         """Convert to float16; the tensor itself if it has that dtype."""
 
-    def int(self) -> Tensor:
+    def heaviside(self, values: Tensor) -> Tensor:
+        """Give the unit step: 0 before zero, 1 after it, and the values at zero."""
+
+    def heaviside_(self, values: Tensor) -> Tensor:
+        """Do :func:`heaviside` in place: write the result into this tensor, and give it."""
+
+    def histc(self, bins: _int = 100, min: _float = 0, max: _float = 0) -> Tensor:
+        """Count the elements in bins of equal width between two bounds; others and NaN do not count."""
+
+    def histogram(self, bins: Tensor | _int, *, range: tuple[_float, _float] | None = None, weight: Tensor | None = None, density: _bool = False) -> Any:
+        """Count the elements in bins, or add up their weights."""
+
+    def hsplit(self, indices_or_sections: _int | Sequence[_int]) -> Any:
+        """Cut along the second dimension (a vector's only one) into equal pieces, or at the places given; a tuple of views."""
+
+    def hypot(self, other: Tensor) -> Tensor:
+        """Give the length of the hypotenuse, without overflow on the way. The gradient at the origin is NaN."""
+
+    def hypot_(self, other: Tensor) -> Tensor:
+        """Do :func:`hypot` in place: write the result into this tensor, and give it."""
+
+    def index_add(self, dim: _int, index: Tensor, source: Tensor, *, alpha: _float = 1) -> Any:
+        """Add slices of a source, times ``alpha``, at the places of an index along a dimension."""
+
+    def index_add_(self, dim: _int, index: Tensor, source: Tensor, *, alpha: _float = 1) -> Any:
+        """Do :func:`index_add` in place: write into this tensor, and give it."""
+
+    def index_copy(self, dim: _int, index: Tensor, source: Tensor) -> Any:
+        """Write slices of a source at the places of an index along a dimension."""
+
+    def index_copy_(self, dim: _int, index: Tensor, source: Tensor) -> Any:
+        """Do :func:`index_copy` in place: write into this tensor, and give it."""
+
+    def index_fill(self, dim: _int, index: Tensor, value: Tensor | _float) -> Any:
+        """Set whole slices, at the places of an index along a dimension, to a number."""
+
+    def index_fill_(self, dim: _int, index: Tensor, value: Tensor | _float) -> Any:
+        """Do :func:`index_fill` in place: write into this tensor, and give it."""
+
+    def index_put(self, indices: Sequence[Tensor], values: Tensor, accumulate: _bool = False) -> Any:
+        """Write values where a tuple of index tensors points, as ``x[indices] = values`` does."""
+
+    def index_put_(self, indices: Sequence[Tensor], values: Tensor, accumulate: _bool = False) -> Any:
+        """Do :func:`index_put` in place: write into this tensor, and give it."""
+
+    def index_reduce(self, dim: _int, index: Tensor, source: Tensor, reduce: str, *, include_self: _bool = True) -> Any:
+        """Reduce all slices that an index sends to the same place along a dimension."""
+
+    def index_reduce_(self, dim: _int, index: Tensor, source: Tensor, reduce: str, *, include_self: _bool = True) -> Tensor:
+        """Do :func:`index_reduce` in place: write the result into this tensor, and give it."""
+
+    def index_select(self, dim: _int, index: Tensor) -> Any:
+        """Take slices along a dimension, in the order of a vector of places; a copy."""
+
+    def inner(self, other: Tensor) -> Tensor:
+        """Give the inner products of the last dimensions of two tensors."""
+
+    def int(self, memory_format: Any = None) -> Tensor:
         """Convert to int32; the tensor itself if it has that dtype."""
+
+    def inverse(self) -> Tensor:
+        """Invert square matrices: :func:`linalg.inv`."""
+
+    def is_complex(self) -> _bool:
+        """Say whether the dtype is complex: there is none."""
+
+    def is_nonzero(self) -> _bool:
+        """Say whether the only element is other than zero."""
+
+    def is_same_size(self, other: Tensor) -> _bool:
+        """Say whether two tensors have the same shape."""
+
+    def is_signed(self) -> _bool:
+        """Say whether the dtype has negative numbers."""
+
+    def isclose(self, other: Tensor, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> Tensor:
+        """Say which elements are equal within a tolerance; infinities if they are the same, NaN beside NaN if asked for."""
 
     def isfinite(self) -> Tensor:
         """Say which elements are neither NaN nor inf."""
@@ -245,46 +753,172 @@ class TensorMethods:
     def isnan(self) -> Tensor:
         """Say which elements are NaN."""
 
+    def isneginf(self) -> Tensor:
+        """Say which elements are -inf."""
+
+    def isposinf(self) -> Tensor:
+        """Say which elements are inf."""
+
+    def isreal(self) -> Tensor:
+        """Say which elements are real: all are."""
+
+    def kron(self, other: Tensor) -> Tensor:
+        """Give the Kronecker product: each element of input times the whole of other."""
+
+    def kthvalue(self, k: _int, dim: _int = -1, keepdim: _bool = False) -> Any:
+        """Give the k-th smallest element along a dimension."""
+
+    def lcm(self, other: Tensor) -> Tensor:
+        """Give the least common multiple."""
+
+    def lcm_(self, other: Tensor) -> Tensor:
+        """Do :func:`lcm` in place: write the result into this tensor, and give it."""
+
+    def ldexp(self, other: Tensor) -> Tensor:
+        """Multiply by a power of two: input·2^other."""
+
+    def ldexp_(self, other: Tensor) -> Tensor:
+        """Do :func:`ldexp` in place: write the result into this tensor, and give it."""
+
     def le(self, other: Tensor | _float) -> Tensor:
         """Compare: less than or equal. Gives bools."""
+
+    def le_(self, other: Tensor | _float) -> Tensor:
+        """Do :func:`le` in place: write the result into this tensor, and give it."""
+
+    def lerp(self, end: Tensor, weight: Tensor | _float) -> Tensor:
+        """Go from one tensor towards another by a weight; exact at both ends."""
+
+    def lerp_(self, end: Tensor, weight: Tensor | _float) -> Tensor:
+        """Do :func:`lerp` in place: write the result into this tensor, and give it."""
+
+    def less(self, other: Tensor | _float) -> Tensor:
+        """Compare: less than. Gives bools."""
+
+    def less_(self, other: Tensor | _float) -> Tensor:
+        """Do :func:`lt` in place: write the result into this tensor, and give it."""
+
+    def less_equal(self, other: Tensor | _float) -> Tensor:
+        """Compare: less than or equal. Gives bools."""
+
+    def less_equal_(self, other: Tensor | _float) -> Tensor:
+        """Do :func:`le` in place: write the result into this tensor, and give it."""
+
+    def lgamma(self) -> Tensor:
+        """Give the logarithm of the absolute value of the gamma function."""
+
+    def lgamma_(self) -> Tensor:
+        """Do :func:`lgamma` in place: write the result into this tensor, and give it."""
 
     def log(self) -> Tensor:
         """Give the natural logarithm."""
 
+    def log10(self) -> Tensor:
+        """Give the logarithm to base 10."""
+
+    def log10_(self) -> Tensor:
+        """Do :func:`log10` in place: write the result into this tensor, and give it."""
+
+    def log1p(self) -> Tensor:
+        """Give the natural logarithm of 1 + x, accurate where x is small."""
+
+    def log1p_(self) -> Tensor:
+        """Do :func:`log1p` in place: write the result into this tensor, and give it."""
+
+    def log2(self) -> Tensor:
+        """Give the logarithm to base 2."""
+
+    def log2_(self) -> Tensor:
+        """Do :func:`log2` in place: write the result into this tensor, and give it."""
+
     def log_(self) -> Tensor:
         """Do :func:`log` in place: write the result into this tensor, and give it."""
+
+    def log_normal_(self, mean: _float = 1, std: _float = 2, *, generator: Generator | None = None) -> Tensor:
+        """Fill with numbers whose logarithms are normally distributed."""
 
     def log_softmax(self, dim: _int, dtype: Any = None) -> Tensor:
         """Give the logarithm of softmax, without overflow."""
 
-    def logical_and(self, other: Tensor | _float) -> Tensor:
+    def logaddexp(self, other: Tensor) -> Tensor:
+        """Give the logarithm of a sum of exponentials, without overflow."""
+
+    def logaddexp2(self, other: Tensor) -> Tensor:
+        """Give the logarithm to base 2 of a sum of powers of 2, without overflow."""
+
+    def logcumsumexp(self, dim: _int) -> Tensor:
+        """Give the logarithm of the cumulative sum of exponentials, without overflow."""
+
+    def logdet(self) -> Tensor:
+        """Give the logarithm of determinants: NaN for negative ones, -inf for singular matrices."""
+
+    def logical_and(self, other: Tensor) -> Tensor:
         """Say where both are true (nonzero)."""
+
+    def logical_and_(self, other: Tensor) -> Tensor:
+        """Do :func:`logical_and` in place: write the result into this tensor, and give it."""
 
     def logical_not(self) -> Tensor:
         """Say which elements are zero."""
 
-    def logical_or(self, other: Tensor | _float) -> Tensor:
+    def logical_not_(self) -> Tensor:
+        """Do :func:`logical_not` in place: write the result into this tensor, and give it."""
+
+    def logical_or(self, other: Tensor) -> Tensor:
         """Say where either is true (nonzero)."""
 
-    def logical_xor(self, other: Tensor | _float) -> Tensor:
+    def logical_or_(self, other: Tensor) -> Tensor:
+        """Do :func:`logical_or` in place: write the result into this tensor, and give it."""
+
+    def logical_xor(self, other: Tensor) -> Tensor:
         """Say where just one is true (nonzero)."""
 
-    def long(self) -> Tensor:
+    def logical_xor_(self, other: Tensor) -> Tensor:
+        """Do :func:`logical_xor` in place: write the result into this tensor, and give it."""
+
+    def logit(self, eps: _float | None = None) -> Tensor:
+        """Give the inverse of the sigmoid, of an input held between eps and 1 - eps if eps is given, else NaN outside [0, 1]. The gradient outside is zero, and NaN."""
+
+    def logit_(self, eps: _float | None = None) -> Tensor:
+        """Do :func:`logit` in place: write the result into this tensor, and give it."""
+
+    def logsumexp(self, dim: _int | tuple[_int, ...], keepdim: _bool = False) -> Tensor:
+        """Give the logarithm of the sum of exponentials over dimensions, without overflow."""
+
+    def long(self, memory_format: Any = None) -> Tensor:
         """Convert to int64; the tensor itself if it has that dtype."""
 
     def lt(self, other: Tensor | _float) -> Tensor:
         """Compare: less than. Gives bools."""
 
-    def masked_fill(self, mask: Tensor, value: _float) -> Tensor:
+    def lt_(self, other: Tensor | _float) -> Tensor:
+        """Do :func:`lt` in place: write the result into this tensor, and give it."""
+
+    def masked_fill(self, mask: Tensor, value: Tensor | _float) -> Any:
         """Set elements to a number where a mask is true; the gradient passes elsewhere."""
 
-    def masked_fill_(self, mask: Tensor, value: _float) -> Tensor:
-        """Do :func:`masked_fill` in place: write the result into this tensor, and give it."""
+    def masked_fill_(self, mask: Tensor, value: Tensor | _float) -> Any:
+        """Set elements to a number where a mask is true, in place."""
+
+    def masked_scatter(self, mask: Tensor, source: Tensor) -> Any:
+        """Put the elements of a source, one after the other, where a mask is true."""
+
+    def masked_scatter_(self, mask: Tensor, source: Tensor) -> Any:
+        """Put the elements of a source, one after the other, where a mask is true, in place."""
+
+    def masked_select(self, mask: Tensor) -> Any:
+        """Take the elements where a mask is true, as a vector; input and mask broadcast."""
 
     def matmul(self, other: Tensor) -> Tensor:
         """Multiply matrices, vectors and batches of matrices, as PyTorch's ``matmul`` does."""
 
-    def max(self, dim: _int | Tensor | None = None, keepdim: _bool = False) -> Any:
+    def matrix_exp(self) -> Tensor:
+        """Give the exponential of square matrices, Σ Aⁱ/i!."""
+
+    def matrix_power(self, n: _int) -> Tensor:
+        """Multiply square matrices n times by themselves."""
+
+    def max(self, dim: _int | Tensor | None = None, keepdim: _bool = False, *, other: Tensor | None = None) -> Any:
         """Give the largest element, the largest along a dimension, or the larger of two tensors."""
 
     def maximum(self, other: Tensor) -> Tensor:
@@ -293,7 +927,10 @@ class TensorMethods:
     def mean(self, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False, *, dtype: Any = None) -> Tensor:
         """Average the elements, all or over dimensions; NaN where there are none."""
 
-    def min(self, dim: _int | Tensor | None = None, keepdim: _bool = False) -> Any:
+    def median(self, dim: _int | None = None, keepdim: _bool = False) -> Any:
+        """Give the median, of all elements or along a dimension: the lower one of two."""
+
+    def min(self, dim: _int | Tensor | None = None, keepdim: _bool = False, *, other: Tensor | None = None) -> Any:
         """Give the smallest element, the smallest along a dimension, or the smaller of two tensors."""
 
     def minimum(self, other: Tensor) -> Tensor:
@@ -302,8 +939,17 @@ class TensorMethods:
     def mm(self, mat2: Tensor) -> Tensor:
         """Multiply two matrices."""
 
+    def mode(self, dim: _int = -1, keepdim: _bool = False) -> Any:
+        """Give the most frequent element along a dimension: the smallest of several, its last place."""
+
+    def moveaxis(self, source: _int | Sequence[_int], destination: _int | Sequence[_int]) -> Tensor:
+        """Move dimensions to new places: :func:`movedim` under NumPy's name."""
+
     def movedim(self, source: _int | Sequence[_int], destination: _int | Sequence[_int]) -> Tensor:
         """Move dimensions to new places; the others keep their order."""
+
+    def msort(self) -> Tensor:
+        """Sort along the first dimension; the values alone."""
 
     def mul(self, other: Tensor | _float) -> Tensor:
         """Multiply two tensors element by element, or a tensor by a number."""
@@ -311,11 +957,44 @@ class TensorMethods:
     def mul_(self, other: Tensor | _float) -> Tensor:
         """Do :func:`mul` in place: write the result into this tensor, and give it."""
 
+    def multinomial(self, num_samples: _int, replacement: _bool = False, *, generator: Generator | None = None) -> Tensor:
+        """Draw indices in proportion to weights, from each row."""
+
     def multiply(self, other: Tensor | _float) -> Tensor:
         """Multiply two tensors element by element, or a tensor by a number."""
 
+    def multiply_(self, other: Tensor | _float) -> Tensor:
+        """Do :func:`mul` in place: write the result into this tensor, and give it."""
+
+    def mv(self, vec: Tensor) -> Tensor:
+        """Multiply a matrix by a vector."""
+
+    def nan_to_num(self, nan: _float | None = None, posinf: _float | None = None, neginf: _float | None = None) -> Tensor:
+        """Replace NaN by 0 and infinities by the dtype's largest numbers, or by those given. The gradient passes where nothing is replaced."""
+
+    def nan_to_num_(self, nan: _float | None = None, posinf: _float | None = None, neginf: _float | None = None) -> Tensor:
+        """Do :func:`nan_to_num` in place: write the result into this tensor, and give it."""
+
+    def nanmean(self, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False, *, dtype: Any = None) -> Tensor:
+        """Average the elements that are not NaN, all or over dimensions; NaN where there are none."""
+
+    def nanmedian(self, dim: _int | None = None, keepdim: _bool = False) -> Any:
+        """Give the median of what is not NaN, of all or along a dimension: the lower one of two."""
+
+    def nanquantile(self, q: Tensor | _float, dim: _int | None = None, keepdim: _bool = False, *, interpolation: str = 'linear') -> Tensor:
+        """Give quantiles of what is not NaN, of all elements or along a dimension."""
+
+    def nansum(self, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False, *, dtype: Any = None) -> Tensor:
+        """Add up the elements that are not NaN, all or over dimensions."""
+
+    def narrow(self, dim: _int, start: _int, length: _int) -> Tensor:
+        """Take a stretch of a dimension: a view."""
+
     def ne(self, other: Tensor | _float) -> Tensor:
         """Compare: not equal. Gives bools."""
+
+    def ne_(self, other: Tensor | _float) -> Tensor:
+        """Do :func:`ne` in place: write the result into this tensor, and give it."""
 
     def neg(self) -> Tensor:
         """Change the sign."""
@@ -326,14 +1005,92 @@ class TensorMethods:
     def negative(self) -> Tensor:
         """Change the sign."""
 
-    def permute(self, *dims: Any) -> Tensor:
+    def negative_(self) -> Tensor:
+        """Do :func:`neg` in place: write the result into this tensor, and give it."""
+
+    def new_empty(self, *size: Any, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
+        """Make a tensor of a size that is not initialised, of this one's dtype unless given."""
+
+    def new_full(self, size: Sequence[_int], fill_value: _float, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
+        """Make a tensor of one number, of this tensor's dtype unless another is given."""
+
+    def new_ones(self, *size: Any, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
+        """Make ones of a size, of this tensor's dtype unless another is given."""
+
+    def new_tensor(self, data: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
+        """Make a tensor of data: a copy, of this tensor's dtype unless another is given."""
+
+    def new_zeros(self, *size: Any, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
+        """Make zeros of a size, of this tensor's dtype unless another is given."""
+
+    def nextafter(self, other: Tensor) -> Tensor:
+        """Give the next floating-point number towards another."""
+
+    def nextafter_(self, other: Tensor) -> Tensor:
+        """Do :func:`nextafter` in place: write the result into this tensor, and give it."""
+
+    def nonzero(self, *, as_tuple: _bool = False) -> Any:
+        """Find the elements that are not zero, in row-major order."""
+
+    def norm(self, p: _float | str | None = 'fro', dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False, dtype: Any = None) -> Tensor:
+        """Give the p-norm, of all elements or over dimensions, as of one long vector."""
+
+    def normal_(self, mean: _float = 0, std: _float = 1, *, generator: Generator | None = None) -> Tensor:
+        """Fill with normally distributed numbers."""
+
+    def not_equal(self, other: Tensor | _float) -> Tensor:
+        """Compare: not equal. Gives bools."""
+
+    def not_equal_(self, other: Tensor | _float) -> Tensor:
+        """Do :func:`ne` in place: write the result into this tensor, and give it."""
+
+    def outer(self, vec2: Tensor) -> Tensor:
+        """Give all products of an element of one vector with one of another."""
+
+    def permute(self, *args: Any, dims: Any = None) -> Tensor:
         """Reorder the dimensions."""
 
-    def pow(self, other: Tensor | _float) -> Tensor:
+    def pinverse(self, rcond: _float = 1e-15) -> Tensor:
+        """Give the pseudo-inverse of matrices: :func:`linalg.pinv`."""
+
+    def polygamma(self, n: _int) -> Tensor:
+        """Give the n-th derivative of digamma."""
+
+    def polygamma_(self, n: _int) -> Tensor:
+        """Do :func:`polygamma` in place: write the result into this tensor, and give it."""
+
+    def positive(self) -> Tensor:
+        """Give the tensor itself."""
+
+    def pow(self, exponent: Tensor | _float) -> Any:
         """Raise to a power, element by element."""
 
-    def pow_(self, other: Tensor | _float) -> Tensor:
+    def pow_(self, exponent: Tensor | _float) -> Tensor:
         """Do :func:`pow` in place: write the result into this tensor, and give it."""
+
+    def prod(self, dim: _int | None = None, keepdim: _bool = False, *, dtype: Any = None) -> Tensor:
+        """Multiply the elements, all or along a dimension. Integers and bools give int64."""
+
+    def put(self, index: Tensor, source: Tensor, accumulate: _bool = False) -> Any:
+        """Write elements at places of the flattened tensor; the result has the input's shape."""
+
+    def put_(self, index: Tensor, source: Tensor, accumulate: _bool = False) -> Any:
+        """Do :func:`put` in place: write into this tensor, and give it."""
+
+    def qr(self, some: _bool = True) -> Any:
+        """Decompose matrices: :func:`linalg.qr`, complete unless ``some``."""
+
+    def quantile(self, q: Tensor | _float, dim: _int | None = None, keepdim: _bool = False, *, interpolation: str = 'linear') -> Tensor:
+        """Give quantiles, of all elements or along a dimension; NaN where there is one."""
+
+    def rad2deg(self) -> Tensor:
+        """Turn radians into degrees."""
+
+    def rad2deg_(self) -> Tensor:
+        """Do :func:`rad2deg` in place: write the result into this tensor, and give it."""
+
+    def random_(self, low: _int = 0, high: _int | None = None, *, generator: Generator | None = None) -> Tensor:
+        """Fill with integers in [low, high), which PyTorch calls ``from`` and ``to``."""
 
     def ravel(self) -> Tensor:
         """Make all dimensions one."""
@@ -356,10 +1113,73 @@ class TensorMethods:
     def remainder_(self, other: Tensor | _float) -> Tensor:
         """Do :func:`remainder` in place: write the result into this tensor, and give it."""
 
-    def reshape(self, *shape: Any) -> Tensor:
+    def renorm(self, p: _float, dim: _int, maxnorm: _float) -> Tensor:
+        """Scale each slice along a dimension so that its p-norm is at most ``maxnorm``."""
+
+    def renorm_(self, p: _float, dim: _int, maxnorm: _float) -> Tensor:
+        """Do :func:`renorm` in place: write the result into this tensor, and give it."""
+
+    def repeat(self, *args: Any, repeats: Any = None) -> Tensor:
+        """Put copies side by side: so many along each dimension, leading ones being new."""
+
+    def repeat_interleave(self, repeats: _int | Tensor | None = None, dim: _int | None = None, *, output_size: _int | None = None) -> Tensor:
+        """Repeat each element, or each slice along a dimension, so many times in place."""
+
+    def reshape(self, *args: Any, shape: Any = None) -> Tensor:
         """Give the elements another shape; one length may be -1. A view where possible."""
 
-    def short(self) -> Tensor:
+    def reshape_as(self, other: Tensor) -> Tensor:
+        """Give the elements the shape of another tensor. A view where possible."""
+
+    def roll(self, shifts: _int | Sequence[_int], dims: _int | Sequence[_int] | None = None) -> Tensor:
+        """Shift along dimensions; what leaves at one end comes in at the other. A copy."""
+
+    def rot90(self, k: _int = 1, dims: Sequence[_int] = (0, 1)) -> Tensor:
+        """Turn by quarters of a circle in the plane of two dimensions. A copy."""
+
+    def round(self, *, decimals: _int = 0) -> Tensor:
+        """Round to the nearest number with so many decimals, halves to the even one. The gradient is zero."""
+
+    def round_(self, *, decimals: _int = 0) -> Tensor:
+        """Do :func:`round` in place: write the result into this tensor, and give it."""
+
+    def rsqrt(self) -> Tensor:
+        """Give one over the square root."""
+
+    def rsqrt_(self) -> Tensor:
+        """Do :func:`rsqrt` in place: write the result into this tensor, and give it."""
+
+    def scatter(self, dim: _int, index: Tensor, src: Tensor | _float | None = None, *, value: _float | None = None, reduce: str | None = None) -> Any:
+        """Write elements, or a number, at the places of an index tensor along a dimension."""
+
+    def scatter_(self, dim: _int, index: Tensor, src: Tensor | _float | None = None, *, value: _float | None = None, reduce: str | None = None) -> Any:
+        """Do :func:`scatter` in place: write into this tensor, and give it."""
+
+    def scatter_add(self, dim: _int, index: Tensor, src: Tensor) -> Any:
+        """Add elements at the places of an index tensor along a dimension."""
+
+    def scatter_add_(self, dim: _int, index: Tensor, src: Tensor) -> Any:
+        """Do :func:`scatter_add` in place: write into this tensor, and give it."""
+
+    def scatter_reduce(self, dim: _int, index: Tensor, src: Tensor, reduce: str, *, include_self: _bool = True) -> Any:
+        """Reduce all elements that an index tensor sends to the same place along a dimension."""
+
+    def scatter_reduce_(self, dim: _int, index: Tensor, src: Tensor, reduce: str, *, include_self: _bool = True) -> Tensor:
+        """Do :func:`scatter_reduce` in place: write the result into this tensor, and give it."""
+
+    def select(self, dim: _int, index: _int) -> Tensor:
+        """Take one slice along a dimension, which goes: a view."""
+
+    def select_scatter(self, src: Tensor, dim: _int, index: _int) -> Any:
+        """Give a copy with one slice replaced: ``input.select(dim, index)`` becomes ``src``."""
+
+    def sgn(self) -> Tensor:
+        """Give the sign: -1, 0 or 1; 0 of NaN. The gradient is zero."""
+
+    def sgn_(self) -> Tensor:
+        """Do :func:`sign` in place: write the result into this tensor, and give it."""
+
+    def short(self, memory_format: Any = None) -> Tensor:
         """Convert to int16; the tensor itself if it has that dtype."""
 
     def sigmoid(self) -> Tensor:
@@ -369,7 +1189,13 @@ class TensorMethods:
         """Do :func:`sigmoid` in place: write the result into this tensor, and give it."""
 
     def sign(self) -> Tensor:
-        """Give the sign: -1, 0 or 1. The gradient is zero."""
+        """Give the sign: -1, 0 or 1; 0 of NaN. The gradient is zero."""
+
+    def sign_(self) -> Tensor:
+        """Do :func:`sign` in place: write the result into this tensor, and give it."""
+
+    def signbit(self) -> Tensor:
+        """Say which elements have a minus: -0.0 does, and so may NaN."""
 
     def sin(self) -> Tensor:
         """Give the sine of an angle in radians."""
@@ -377,11 +1203,35 @@ class TensorMethods:
     def sin_(self) -> Tensor:
         """Do :func:`sin` in place: write the result into this tensor, and give it."""
 
+    def sinc(self) -> Tensor:
+        """Give the sine of πx over πx; 1 at 0."""
+
+    def sinc_(self) -> Tensor:
+        """Do :func:`sinc` in place: write the result into this tensor, and give it."""
+
+    def sinh(self) -> Tensor:
+        """Give the hyperbolic sine."""
+
+    def sinh_(self) -> Tensor:
+        """Do :func:`sinh` in place: write the result into this tensor, and give it."""
+
+    def slice_scatter(self, src: Tensor, dim: _int = 0, start: _int | None = None, end: _int | None = None, step: _int = 1) -> Any:
+        """Give a copy with ``input[start:end:step]`` along a dimension replaced by ``src``."""
+
+    def slogdet(self) -> Any:
+        """Give signs and logarithms of determinants, a named tuple: :func:`linalg.slogdet`."""
+
     def softmax(self, dim: _int, dtype: Any = None) -> Tensor:
         """Turn scores along a dimension into probabilities that sum to one."""
 
-    def split(self, split_size_or_sections: _int | Sequence[_int], dim: _int = 0) -> Any:
+    def sort(self, dim: _int = -1, descending: _bool = False, *, stable: _bool = False) -> Any:
+        """Sort along a dimension; NaN is greater than all."""
+
+    def split(self, split_size: Any, dim: _int = 0) -> Any:
         """Cut along a dimension into pieces of a size, or of several sizes; a tuple of views."""
+
+    def split_with_sizes(self, split_sizes: Sequence[_int], dim: _int = 0) -> Any:
+        """Cut along a dimension into pieces of the sizes given; a tuple of views."""
 
     def sqrt(self) -> Tensor:
         """Give the square root."""
@@ -398,6 +1248,12 @@ class TensorMethods:
     def squeeze(self, dim: _int | tuple[_int, ...] | None = None) -> Tensor:
         """Take away dimensions of length 1: all, or those named."""
 
+    def std(self, dim: _int | tuple[_int, ...] | None = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: _float | None = None) -> Any:
+        """Give the standard deviation, of all or over dimensions: NaN where it is not defined."""
+
+    def storage_offset(self) -> _int:
+        """Give how many elements lie between the beginning of the memory and the first element."""
+
     def sub(self, other: Tensor | _float, *, alpha: _float = 1) -> Any:
         """Subtract a tensor or a number from a tensor."""
 
@@ -407,14 +1263,35 @@ class TensorMethods:
     def subtract(self, other: Tensor | _float, *, alpha: _float = 1) -> Any:
         """Subtract a tensor or a number from a tensor."""
 
+    def subtract_(self, other: Tensor | _float, *, alpha: _float = 1) -> Tensor:
+        """Do :func:`sub` in place: write the result into this tensor, and give it."""
+
     def sum(self, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False, *, dtype: Any = None) -> Tensor:
         """Add up the elements, all or over dimensions. Integers and bools give int64."""
 
-    def swapaxes(self, dim0: _int, dim1: _int) -> Tensor:
-        """Swap two dimensions."""
+    def svd(self, some: _bool = True, compute_uv: _bool = True) -> Any:
+        """Decompose matrices, input = U diag(S) Vᵀ: :func:`linalg.svd` with V instead of its transpose."""
+
+    def swapaxes(self, axis0: _int, axis1: _int) -> Tensor:
+        """Swap two dimensions: :func:`transpose` under NumPy's name."""
+
+    def swapdims(self, dim0: _int, dim1: _int) -> Tensor:
+        """Swap two dimensions: :func:`transpose` under another name."""
 
     def t(self) -> Tensor:
         """Transpose a matrix; vectors and 0-d tensors stay as they are."""
+
+    def take(self, index: Tensor) -> Any:
+        """Take elements of the flattened tensor; the result has the index's shape."""
+
+    def take_along_dim(self, indices: Tensor, dim: _int | None = None) -> Any:
+        """Take elements along a dimension, the other dimensions broadcasting."""
+
+    def tan(self) -> Tensor:
+        """Give the tangent of an angle in radians."""
+
+    def tan_(self) -> Tensor:
+        """Do :func:`tan` in place: write the result into this tensor, and give it."""
 
     def tanh(self) -> Tensor:
         """The hyperbolic tangent."""
@@ -422,14 +1299,50 @@ class TensorMethods:
     def tanh_(self) -> Tensor:
         """Do :func:`tanh` in place: write the result into this tensor, and give it."""
 
-    def to(self, *args: Any, dtype: Any = None, copy: _bool = False) -> Tensor:
+    def tensor_split(self, indices_or_sections: _int | Sequence[_int] | Tensor, dim: _int = 0) -> Any:
+        """Cut along a dimension into so many pieces of about equal size, or at the places given."""
+
+    def tile(self, *args: Any, dims: Any = None) -> Tensor:
+        """Put copies side by side; dimensions that are not named, leading ones, once."""
+
+    def to(self, *args: Any, device: Any = None, dtype: Any = None, non_blocking: _bool = False, copy: _bool = False, memory_format: Any = None) -> Tensor:
         """Convert to a dtype, or to another tensor's; 'cpu' is the only device there is."""
+
+    def topk(self, k: _int, dim: _int = -1, largest: _bool = True, sorted: _bool = True) -> Any:
+        """Give the k largest (or smallest) elements along a dimension, best first."""
+
+    def trace(self) -> Tensor:
+        """Sum the diagonal of a matrix."""
 
     def transpose(self, dim0: _int, dim1: _int) -> Tensor:
         """Swap two dimensions."""
 
+    def tril(self, diagonal: _int = 0) -> Tensor:
+        """Keep the lower triangle of each matrix, up to a diagonal; zero above."""
+
+    def tril_(self, diagonal: _int = 0) -> Tensor:
+        """Do :func:`tril` in place: write the result into this tensor, and give it."""
+
+    def triu(self, diagonal: _int = 0) -> Tensor:
+        """Keep the upper triangle of each matrix, from a diagonal on; zero below."""
+
+    def triu_(self, diagonal: _int = 0) -> Tensor:
+        """Do :func:`triu` in place: write the result into this tensor, and give it."""
+
     def true_divide(self, other: Tensor | _float, *, rounding_mode: str | None = None) -> Any:
         """Divide element by element."""
+
+    def true_divide_(self, other: Tensor | _float, *, rounding_mode: str | None = None) -> Tensor:
+        """Do :func:`div` in place: write the result into this tensor, and give it."""
+
+    def trunc(self) -> Tensor:
+        """Round towards zero. The gradient is zero."""
+
+    def trunc_(self) -> Tensor:
+        """Do :func:`trunc` in place: write the result into this tensor, and give it."""
+
+    def type(self, dtype: Any = None, non_blocking: _bool = False) -> Any:
+        """Convert to a dtype, or give the name of the type, such as ``microtensor.FloatTensor``."""
 
     def type_as(self, other: Tensor) -> Tensor:
         """Convert to the dtype of another tensor."""
@@ -437,11 +1350,47 @@ class TensorMethods:
     def unbind(self, dim: _int = 0) -> Any:
         """Give the slices along a dimension, as a tuple of views."""
 
+    def unflatten(self, dim: _int, sizes: Sequence[_int]) -> Tensor:
+        """Make several dimensions of one."""
+
+    def unfold(self, dimension: _int, size: _int, step: _int) -> Tensor:
+        """Give the windows of a size along a dimension, a step apart, as a last dimension."""
+
+    def uniform_(self, low: _float = 0, high: _float = 1, *, generator: Generator | None = None) -> Tensor:
+        """Fill with numbers uniform in [low, high), which PyTorch calls ``from`` and ``to``."""
+
+    def unique(self, sorted: _bool = True, return_inverse: _bool = False, return_counts: _bool = False, dim: _int | None = None) -> Any:
+        """Give the different elements, or the different slices along a dimension, in order."""
+
+    def unique_consecutive(self, return_inverse: _bool = False, return_counts: _bool = False, dim: _int | None = None) -> Any:
+        """Give the first of each run of equal elements, or of equal slices along a dimension."""
+
     def unsqueeze(self, dim: _int) -> Tensor:
         """Insert a dimension of length 1."""
 
-    def view(self, *shape: Any) -> Tensor:
-        """Give another shape on the same memory; a dtype reinterprets nothing, it is refused."""
+    def var(self, dim: _int | tuple[_int, ...] | None = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: _float | None = None) -> Any:
+        """Give the variance, of all elements or over dimensions: NaN where it is not defined."""
+
+    def vdot(self, other: Tensor) -> Tensor:
+        """Give the inner product of two vectors; of real numbers it is :func:`dot`."""
+
+    def view(self, *args: Any, size: Any = None, dtype: Any = None) -> Tensor:
+        """Give another shape on the same memory, or read the same memory as another dtype."""
+
+    def view_as(self, other: Tensor) -> Tensor:
+        """Give the shape of another tensor on the same memory."""
+
+    def vsplit(self, indices_or_sections: _int | Sequence[_int]) -> Any:
+        """Cut along the first dimension into equal pieces, or at the places given; a tuple of views."""
+
+    def where(self, condition: Tensor, other: Tensor | _float) -> Tensor:
+        """Keep the elements where the condition is true, and take those of other elsewhere."""
+
+    def xlogy(self, other: Tensor | _float) -> Tensor:
+        """Multiply by a logarithm; 0 where the factor is 0, whatever the logarithm but NaN."""
+
+    def xlogy_(self, other: Tensor | _float) -> Tensor:
+        """Do :func:`xlogy` in place: write the result into this tensor, and give it."""
 
     def zero_(self) -> Tensor:
         """Set all elements to zero, in place."""
@@ -451,7 +1400,13 @@ class TensorMethods:
     def __setitem__(self, index: Any, value: Any) -> None: ...
 
     @property
+    def H(self) -> Tensor: ...
+
+    @property
     def T(self) -> Tensor: ...
+
+    @property
+    def mH(self) -> Tensor: ...
 
     @property
     def mT(self) -> Tensor: ...

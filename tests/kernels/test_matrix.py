@@ -132,7 +132,7 @@ def test_affine_map(implementation, dtype, size, with_bias):
 def test_column_sums(implementation, dtype, rows, columns):
     x = numbers((rows, columns), dtype, 1, 1.0)
     out = np.full(columns, 7, dtype)
-    IMPLEMENTATIONS[implementation]["sum"](x, (0,), out)
+    IMPLEMENTATIONS[implementation]["sum"](x, (0,), out[None])
     expected = x.sum(axis=0, dtype=np.float64)
     np.testing.assert_allclose(out, expected, **_limits(dtype, rows))
 
@@ -143,7 +143,7 @@ def test_column_sums(implementation, dtype, rows, columns):
 def test_column_sums_of_other_sizes(implementation, dtype, shape):
     x = numbers(shape, dtype, 1, 1.0)
     out = np.full(shape[1], 7, dtype)
-    IMPLEMENTATIONS[implementation]["sum"](x, (0,), out)
+    IMPLEMENTATIONS[implementation]["sum"](x, (0,), out[None])
     np.testing.assert_allclose(out, x.sum(axis=0, dtype=np.float64), **_limits(dtype, shape[0]))
 
 

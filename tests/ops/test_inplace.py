@@ -303,7 +303,7 @@ def test_in_place_method_gives_what_the_out_of_place_one_gives(name):
             "fill_": mt.tensor([4.0, 4.0]),
             "copy_": whole,
             "zero_": mt.zeros(2),
-            "fill_diagonal_": mt.tensor([[4.0, 2.4]]),
+            "fill_diagonal_": mt.tensor([[4.0, 2.0], [3.0, 4.0]]),
         }[name]
     y = x.clone()
     array, version = y._array, y._version

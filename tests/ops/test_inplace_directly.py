@@ -56,6 +56,10 @@ def test_two_tensors(name, other, dtype):
     for array in layouts(values(dtype)):
         x = mt.from_numpy(array)
         second = OTHERS[other](x)
+        if (name, other) == ("sub", "bool"):
+            with pytest.raises(RuntimeError, match="bools cannot be subtracted"):
+                x.sub_(second)
+            continue
         expected = getattr(mt, name)(x, second).to(dtype).numpy().copy()
         assert getattr(x, f"{name}_")(second) is x
         assert x._array is array and x._version == 1
