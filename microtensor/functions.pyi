@@ -573,7 +573,7 @@ def cos(input: Tensor) -> Tensor:
 def cosh(input: Tensor) -> Tensor:
     """Give the hyperbolic cosine."""
 
-def cosine_similarity(x1: Tensor, x2: Tensor, dim: _int = 1, eps: _float = 1e-08) -> Tensor:
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: _int = 1, eps: _float = 1e-8) -> Tensor:
     """Give the cosine of the angle between vectors along a dimension."""
 
 def count_nonzero(input: Tensor, dim: _int | tuple[_int, ...] | None = None) -> Tensor:
@@ -1032,7 +1032,7 @@ def ones_like(input: Tensor, *, memory_format: Any = None, dtype: Any = None, la
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """Give all products of an element of one vector with one of another."""
 
-def pairwise_distance(x1: Tensor, x2: Tensor, p: _float = 2.0, eps: _float = 1e-06, keepdim: _bool = False) -> Tensor:
+def pairwise_distance(x1: Tensor, x2: Tensor, p: _float = 2.0, eps: _float = 1e-6, keepdim: _bool = False) -> Tensor:
     """Give the p-norm of x1 - x2 + eps along the last dimension."""
 
 def permute(input: Tensor, dims: Sequence[_int]) -> Tensor:

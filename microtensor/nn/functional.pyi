@@ -36,7 +36,7 @@ __all__ = [
 def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: None = None, reduce: None = None, reduction: str = 'mean', pos_weight: Tensor | None = None) -> Tensor:
     """Cross-entropy between probabilities and the sigmoid of logits, without overflow."""
 
-def cosine_similarity(x1: Tensor, x2: Tensor, dim: _int = 1, eps: _float = 1e-08) -> Tensor:
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: _int = 1, eps: _float = 1e-8) -> Tensor:
     """Give the cosine of the angle between vectors along a dimension."""
 
 def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: None = None, ignore_index: _int = -100, reduce: None = None, reduction: str = 'mean', label_smoothing: _float = 0.0) -> Tensor:
@@ -69,7 +69,7 @@ def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_a
 def one_hot(tensor: Tensor, num_classes: _int = -1) -> Tensor:
     """Make, for each class number, a vector that is 1 at its place and 0 elsewhere."""
 
-def pairwise_distance(x1: Tensor, x2: Tensor, p: _float = 2.0, eps: _float = 1e-06, keepdim: _bool = False) -> Tensor:
+def pairwise_distance(x1: Tensor, x2: Tensor, p: _float = 2.0, eps: _float = 1e-6, keepdim: _bool = False) -> Tensor:
     """Give the p-norm of x1 - x2 + eps along the last dimension."""
 
 def relu(input: Tensor, inplace: _bool = False) -> Tensor:

@@ -82,7 +82,7 @@ def make_backward(op: Op) -> Callable[..., tuple[Any, ...]]:
             if n not in op.rules:
                 results.append("None")
                 continue
-            given = [*op.gradients, *(f"s_{r}" for r in op.reads(op.rules[n]))]
+            given = [*op.gradients, *(f"s_{r}" for r in op.reads[n])]
             results.append(f"None if p{i} is None else rule{i}({', '.join(given)})")
         lines.append(f"    return {_tuple(results)}")
         return lines
