@@ -45,8 +45,8 @@ int mt_array_binary(int op, double p, double q, uintptr_t a, uintptr_t b, uintpt
 int mt_array_rows(int op, uintptr_t x, uintptr_t y);
 int mt_array_rows_backward(int op, uintptr_t g, uintptr_t y, uintptr_t out);
 /* Bit i of dims says that dimension i is reduced; those that are must be neighbours. */
-int mt_array_reduce(int op, int64_t dims, uintptr_t x, uintptr_t y);
-int mt_array_var_mean(int64_t dims, double correction, uintptr_t x, uintptr_t variance,
+int mt_array_reduce(int op, uint64_t dims, uintptr_t x, uintptr_t y);
+int mt_array_var_mean(uint64_t dims, double correction, uintptr_t x, uintptr_t variance,
                       uintptr_t mean);
 int mt_array_linear(uintptr_t x, uintptr_t weight, uintptr_t bias, uintptr_t y);
 /* Matrices stored by rows or by columns, with gaps between these but not within. */

@@ -37,6 +37,11 @@ int mt_ndarray_reads(uintptr_t object, uintptr_t data, uintptr_t dtype, int64_t 
      : (dtype_) == mt_dtype_f64 ? entry##_f64(__VA_ARGS__)                                         \
                                 : -1)
 
+/* Whether an array has the dtype and so many elements. */
+static int has(const struct mt_ndarray *array, const void *dtype, int64_t size) {
+    return array && array->dtype == dtype && mt_size(array) == size;
+}
+
 int mt_array_unary(int op, double p, double q, uintptr_t x_, uintptr_t y_) {
     const struct mt_ndarray *x = mt_input(x_), *y = mt_output(y_);
     if (!x || !y || x->dtype != y->dtype)
@@ -134,7 +139,7 @@ struct extents {
     int64_t outer, n, inner;
 };
 
-static int read_extents(const struct mt_ndarray *x, int64_t dims, struct extents *extents) {
+static int read_extents(const struct mt_ndarray *x, uint64_t dims, struct extents *extents) {
     *extents = (struct extents){1, 1, 1};
     int64_t *part = &extents->outer;
     for (int i = 0; i < x->ndim; i++) {
@@ -151,7 +156,7 @@ static int read_extents(const struct mt_ndarray *x, int64_t dims, struct extents
     return 1;
 }
 
-int mt_array_reduce(int op, int64_t dims, uintptr_t x_, uintptr_t y_) {
+int mt_array_reduce(int op, uint64_t dims, uintptr_t x_, uintptr_t y_) {
     const struct mt_ndarray *x = mt_input(x_), *y = mt_output(y_);
     struct extents e;
     if (!x || !y || x->dtype != y->dtype || !read_extents(x, dims, &e) ||
@@ -160,17 +165,17 @@ int mt_array_reduce(int op, int64_t dims, uintptr_t x_, uintptr_t y_) {
     return DISPATCH(x->dtype, mt_reduce, op, e.outer, e.n, e.inner, IN(x), OUT(y));
 }
 
-int mt_array_var_mean(int64_t dims, double correction, uintptr_t x_, uintptr_t variance_,
+int mt_array_var_mean(uint64_t dims, double correction, uintptr_t x_, uintptr_t variance_,
                       uintptr_t mean_) {
     const struct mt_ndarray *x = mt_input(x_);
     const struct mt_ndarray *variance = mt_output(variance_), *mean = mt_output(mean_);
     struct extents e;
-    if (!x || !variance || !mean || x->dtype != variance->dtype || x->dtype != mean->dtype ||
-        !read_extents(x, dims, &e) || mt_size(variance) != e.outer * e.inner ||
-        mt_size(mean) != e.outer * e.inner)
+    if (!x || (mean_ && !mean) || !read_extents(x, dims, &e) ||
+        !has(variance, x->dtype, e.outer * e.inner) ||
+        (mean && !has(mean, x->dtype, e.outer * e.inner)))
         return -1;
     return DISPATCH(x->dtype, mt_var_mean, e.outer, e.n, e.inner, correction, IN(x), OUT(variance),
-                    OUT(mean));
+                    mean ? OUT(mean) : NULL);
 }
 
 /* A matrix as BLAS takes it: stored by rows or by columns, each next to the other or further apart. */
@@ -230,11 +235,6 @@ struct cross_entropy {
     const struct mt_ndarray *x, *target, *weight;
     int64_t rows, columns;
 };
-
-/* Whether an array has the dtype and so many elements. */
-static int has(const struct mt_ndarray *array, const void *dtype, int64_t size) {
-    return array && array->dtype == dtype && mt_size(array) == size;
-}
 
 static int read_cross_entropy(struct cross_entropy *call, uintptr_t x, uintptr_t target,
                               uintptr_t weight) {

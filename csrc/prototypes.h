@@ -33,7 +33,7 @@ int FN(mt_rows_backward)(int op, int64_t rows, int64_t columns, const real *g, c
  * n = 0 gives 0 for sum, NaN for mean, and is refused for extremes. */
 int FN(mt_reduce)(int op, int64_t outer, int64_t n, int64_t inner, const real *x, real *y);
 
-/* The variance Σ (x - mean)² / (n - correction) and the mean over j of the same. */
+/* The variance Σ (x - mean)² / (n - correction) and the mean over j of the same; mean may be NULL. */
 int FN(mt_var_mean)(int64_t outer, int64_t n, int64_t inner, double correction, const real *x,
                     real *variance, real *mean);
 

@@ -1,8 +1,9 @@
 """Kernels that reduce over axes: sums, products, moments, extremes, in NumPy on either backend.
 
-``axis`` is a tuple of axes counted from the front, and ``out`` keeps them with length 1. Float16
-adds up in float32; float32 in float64 where NumPy would add one row after the other, which loses a
-digit for every hundred-fold of rows (along contiguous memory it adds in pairs, which loses none).
+``axis`` is a tuple of axes counted from the front, and ``out`` keeps them with length 1; those of
+sums, means, moments and extremes may be without them. Float16 adds up in float32; float32 in
+float64 where NumPy would add one row after the other, which loses a digit for every hundred-fold of
+rows (along contiguous memory it adds in pairs, which loses none).
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ def _count(x: Array, axis: Axes) -> int:
 
 
 def _wide(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Give the dtype in which moments are computed."""
+    """Give the dtype in which moments are computed, in native byte order."""
+    dtype = dtype.newbyteorder("=")
     return _F32 if dtype == _F16 else _F64 if dtype == _F32 else dtype
 
 
@@ -52,15 +54,20 @@ def _sum_dtype(x: Array, axis: Axes, dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype if trailing and x.flags.c_contiguous and x.dtype == _F32 else _F64
 
 
+def _keeps(x: Array, out: Array) -> Any:  # a bool; NumPy's stubs have no overload for one
+    return out.ndim == x.ndim
+
+
 def sum(x: Array, axis: Axes, out: Array) -> None:
     """Out = the sum over the axes."""
     given = out.dtype
     dtype = _sum_dtype(x, axis, given)
     with np.errstate(all="ignore"):
         if dtype is given:
-            np.add.reduce(x, axis, dtype, out, keepdims=True)
+            np.add.reduce(x, axis, dtype, out, keepdims=_keeps(x, out))
         else:
-            np.copyto(out, np.add.reduce(x, axis, dtype, keepdims=True), casting="unsafe")
+            total = np.add.reduce(x, axis, dtype, keepdims=_keeps(x, out))
+            np.copyto(out, total, casting="unsafe")
 
 
 @_quiet
@@ -78,10 +85,10 @@ def mean(x: Array, axis: Axes, out: Array) -> None:
     count = dtype.type(_count(x, axis))
     with np.errstate(all="ignore"):
         if dtype is given:
-            np.add.reduce(x, axis, dtype, out, keepdims=True)
+            np.add.reduce(x, axis, dtype, out, keepdims=_keeps(x, out))
             np.true_divide(out, count, out)
         else:
-            total = np.add.reduce(x, axis, dtype, keepdims=True)
+            total = np.add.reduce(x, axis, dtype, keepdims=_keeps(x, out))
             np.copyto(out, total / count, casting="unsafe")
 
 
@@ -106,14 +113,14 @@ def centre(x: Array, axis: Axes, out: Array) -> None:
     np.copyto(out, _centred(x, axis), casting="unsafe")
 
 
-def _variance(x: Array, axis: Axes, correction: float) -> Array:
+def _variance(x: Array, axis: Axes, correction: float, keepdims: Any) -> Array:
     # Twice through the data: the mean first, so that a large one takes no digits away. What
     # rounding left in the mean, the deviations' own sum takes out again.
     deviation = _centred(x, axis)
     count = _count(x, axis)
     dtype = deviation.dtype.type
-    rest = np.add.reduce(deviation, axis=axis, keepdims=True)
-    squares = np.add.reduce(np.square(deviation, out=deviation), axis=axis, keepdims=True)
+    rest = np.add.reduce(deviation, axis=axis, keepdims=keepdims)
+    squares = np.add.reduce(np.square(deviation, out=deviation), axis=axis, keepdims=keepdims)
     corrected = squares - rest * rest / dtype(count)
     squares = np.where(corrected >= 0, corrected, squares)  # infinite or NaN: as it was
     freedom = count - correction
@@ -124,13 +131,19 @@ def _variance(x: Array, axis: Axes, correction: float) -> Array:
 @_quiet
 def var(x: Array, axis: Axes, correction: float, out: Array) -> None:
     """Out = Σ (x - mean)² / (count - correction) over the axes."""
-    np.copyto(out, _variance(x, axis, correction), casting="unsafe")
+    np.copyto(out, _variance(x, axis, correction, _keeps(x, out)), casting="unsafe")
 
 
 @_quiet
 def std(x: Array, axis: Axes, correction: float, out: Array) -> None:
     """Out = the square root of var."""
-    np.copyto(out, np.sqrt(_variance(x, axis, correction)), casting="unsafe")
+    np.copyto(out, np.sqrt(_variance(x, axis, correction, _keeps(x, out))), casting="unsafe")
+
+
+def var_mean(x: Array, axis: Axes, correction: float, variance: Array, mean_: Array) -> None:
+    """Write both the variance and the mean over the axes."""
+    var(x, axis, correction, variance)
+    mean(x, axis, mean_)
 
 
 @_quiet
@@ -194,12 +207,12 @@ def _root(total: Array, p: float) -> Array:
 
 def amax(x: Array, axis: Axes, out: Array) -> None:
     """Out = the largest over the axes; NaN if there is one."""
-    np.maximum.reduce(x, axis=axis, out=out, keepdims=True)
+    np.maximum.reduce(x, axis=axis, out=out, keepdims=_keeps(x, out))
 
 
 def amin(x: Array, axis: Axes, out: Array) -> None:
     """Out = the smallest over the axes; NaN if there is one."""
-    np.minimum.reduce(x, axis=axis, out=out, keepdims=True)
+    np.minimum.reduce(x, axis=axis, out=out, keepdims=_keeps(x, out))
 
 
 def argmax(x: Array, axis: int | None, out: Array) -> None:

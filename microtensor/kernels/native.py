@@ -9,6 +9,7 @@ from microtensor.kernels.native_elementwise import ROWS
 
 KERNELS: dict[str, Any] = {
     **ROWS,
+    **native_reductions.REDUCTIONS,
     **{
         name: getattr(module, name)
         for module, names in (
@@ -16,7 +17,6 @@ KERNELS: dict[str, Any] = {
                 native_matrix,
                 ("matmul", "linear", "cross_entropy", "cross_entropy_backward"),
             ),
-            (native_reductions, ("sum", "mean", "amax", "amin")),
             (native_random, ("random_bits", "random_uniform", "dropout")),
             (native_steps, ("ArrayTable", "step")),
         )

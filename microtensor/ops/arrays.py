@@ -69,10 +69,13 @@ def operands(a: Any, b: Any) -> tuple[Array, Array]:
     return a, b
 
 
+_ALL = tuple(tuple(range(ndim)) for ndim in range(65))  # as many as NumPy has
+
+
 def dims_of(dim: Any, ndim: int, op: str) -> tuple[int, ...]:
     """Give the dimensions meant, counted from the front and in order; all for None or ()."""
     if dim is None or (isinstance(dim, tuple | list) and not dim):
-        return tuple(range(ndim))
+        return _ALL[ndim]
     if not isinstance(dim, tuple | list):
         if dim is True or dim is False:
             raise TypeError(f"{op}(): dim must be an int, a tuple of ints or None, not {dim}")
@@ -87,6 +90,15 @@ def dims_of(dim: Any, ndim: int, op: str) -> tuple[int, ...]:
 def kept_shape(shape: tuple[int, ...], dims: tuple[int, ...]) -> tuple[int, ...]:
     """Give a shape with the dimensions reduced to length 1."""
     return tuple(1 if i in dims else n for i, n in enumerate(shape))
+
+
+def reduced_shape(shape: tuple[int, ...], dims: tuple[int, ...], keepdim: bool) -> tuple[int, ...]:
+    """Give a shape without the dimensions reduced, or with length 1 for them."""
+    if keepdim:
+        return kept_shape(shape, dims)
+    if len(dims) == len(shape):
+        return ()
+    return tuple(n for i, n in enumerate(shape) if i not in dims)
 
 
 def dropped(out: Array, dims: tuple[int, ...], keepdim: bool) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from microtensor import kernels, return_types
 from microtensor.ops import samples
 from microtensor.ops.arithmetic import div, mul
-from microtensor.ops.arrays import Array, dims_of, dropped, empty, kept_shape
+from microtensor.ops.arrays import Array, dims_of, dropped, empty, kept_shape, reduced_shape
 from microtensor.ops.choosing import where
 from microtensor.ops.comparison import eq, isnan, logical_and, logical_or
 from microtensor.ops.declare import declare, publish, refuse
@@ -37,9 +37,9 @@ def _extreme(name: str, kernel: Callable[..., None], word: str) -> Any:
         dims = dims_of(dim, x.ndim, name)
         if not x.size:
             refuse_empty(name, x.shape, None if _is_all(dim) else dims)
-        out = empty(kept_shape(x.shape, dims), x.dtype)
+        out = empty(reduced_shape(x.shape, dims, keepdim), x.dtype)
         kernel(x, dims, out)
-        return dropped(out, dims, keepdim)
+        return out
 
     def rule(g: Any, x: Any, y: Any, dim: Any) -> Any:
         return _shared(g, where(eq(x, spread(y, x.shape, dim)), 1.0, 0.0), dim)

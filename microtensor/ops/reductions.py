@@ -9,7 +9,7 @@ import numpy as np
 from microtensor import dtypes, kernels
 from microtensor.ops import samples
 from microtensor.ops.arithmetic import div, mul
-from microtensor.ops.arrays import Array, dims_of, dropped, empty, kept_shape
+from microtensor.ops.arrays import Array, dims_of, dropped, empty, kept_shape, reduced_shape
 from microtensor.ops.choosing import where
 from microtensor.ops.comparison import isnan, logical_not
 from microtensor.ops.declare import declare, publish, refuse
@@ -69,9 +69,9 @@ def _sum_forward(x: Array, dim: Any, keepdim: bool, dtype: Any) -> Array:
         out_dtype = total_dtype(x, dtype)
         x = converted(x, out_dtype)
     dims = dims_of(dim, x.ndim, "sum")
-    out = empty(kept_shape(x.shape, dims), out_dtype)
+    out = empty(reduced_shape(x.shape, dims, keepdim), out_dtype)
     kernels.sum(x, dims, out)
-    return dropped(out, dims, keepdim)
+    return out
 
 
 _REDUCED = (
@@ -131,12 +131,13 @@ def _mean_forward(x: Array, dim: Any, keepdim: bool, dtype: Any) -> Array:
             f"be a floating point dtype. Got: {x.dtype.name}. Convert it first, with .float()."
         )
     dims = dims_of(dim, x.ndim, "mean")
-    out = empty(kept_shape(x.shape, dims), x.dtype)
+    out = empty(reduced_shape(x.shape, dims, keepdim), x.dtype)
     kernels.mean(x, dims, out)
-    return dropped(out, dims, keepdim)
+    return out
 
 
-def _mean_rule(g: Any, input_shape: tuple[int, ...], dim: Any) -> Any:
+def mean_slope(g: Any, input_shape: tuple[int, ...], dim: Any) -> Any:
+    """Carry a gradient through a mean."""
     return spread(div(g, float(count_of(input_shape, dim) or 1)), input_shape, dim)
 
 
@@ -144,7 +145,7 @@ mean: Any = declare(
     "mean",
     _REDUCED,
     lambda x, dim=None, keepdim=False, dtype=None: _mean_forward(x, dim, keepdim, dtype),
-    rules={"input": _mean_rule},
+    rules={"input": mean_slope},
     summary="Average the elements, all or over dimensions; NaN where there are none.",
     method="mean",
     samples=samples.given(*CASES),

@@ -10,14 +10,14 @@ from typing import Any
 
 from microtensor import kernels
 from microtensor.ops import samples
-from microtensor.ops.arithmetic import div, mul, sub
-from microtensor.ops.arrays import Array, dims_of, dropped, empty, kept_shape
+from microtensor.ops.arithmetic import add, div, mul, sub
+from microtensor.ops.arrays import Array, dims_of, dropped, empty, kept_shape, reduced_shape
 from microtensor.ops.choosing import where
 from microtensor.ops.comparison import eq
 from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.powers import exp
 from microtensor.ops.promotion import to_float
-from microtensor.ops.reductions import count_of, mean, spread
+from microtensor.ops.reductions import count_of, mean, mean_slope, spread
 from microtensor.tensor import Tensor
 
 _DIMS = "int | tuple[int, ...] | None"
@@ -59,17 +59,29 @@ def _std_rule(g: Any, x: Any, y: Any, dim: Any, correction: float) -> Any:
     return _var_slope(div(where(flat, 0.0, g), mul(where(flat, 1.0, y), 2.0)), x, dim, correction)
 
 
+_SAMPLES = samples.given(
+    (((3, 4),), {}),
+    (((3, 4),), {"dim": 1, "correction": 0}),
+    (((2, 3, 4),), {"dim": (0, -1), "keepdim": True, "correction": 1.5}),
+    (((5,),), {"dim": 0}),
+)
+
+
+def _floating(name: str, x: Array) -> None:
+    if x.dtype.kind != "f":
+        raise RuntimeError(
+            f"{name}(): std and var only support floating point dtypes, not {x.dtype.name}; "
+            "convert with .float()"
+        )
+
+
 def _moment(name: str, kernel: Any, rule: Any, summary: str, formula: str) -> Any:
     def forward(x: Array, dim: Any = None, correction: float = 1, keepdim: bool = False) -> Array:
-        if x.dtype.kind != "f":
-            raise RuntimeError(
-                f"{name}(): std and var only support floating point dtypes, not {x.dtype.name}; "
-                "convert with .float()"
-            )
+        _floating(name, x)
         dims = dims_of(dim, x.ndim, name)
-        out = empty(kept_shape(x.shape, dims), x.dtype)
+        out = empty(reduced_shape(x.shape, dims, keepdim), x.dtype)
         kernel(x, dims, float(correction), out)
-        return dropped(out, dims, keepdim)
+        return out
 
     return declare(
         name,
@@ -79,12 +91,7 @@ def _moment(name: str, kernel: Any, rule: Any, summary: str, formula: str) -> An
         summary=summary,
         formula=formula,
         namespaces=(),
-        samples=samples.given(
-            (((3, 4),), {}),
-            (((3, 4),), {"dim": 1, "correction": 0}),
-            (((2, 3, 4),), {"dim": (0, -1), "keepdim": True, "correction": 1.5}),
-            (((5,),), {"dim": 0}),
-        ),
+        samples=_SAMPLES,
     )
 
 
@@ -154,8 +161,36 @@ def _published(name: str, compute: Any, summary: str, example: str, method: str 
     return publish(_SIGNATURE, method=method, name=name)(function)
 
 
-def _var_mean(input: Any, dim: Any, correction: float, keepdim: bool) -> Any:
-    return _var(input, dim, correction, keepdim), mean(input, dim, keepdim)
+def _var_mean_forward(
+    x: Array, dim: Any = None, correction: float = 1, keepdim: bool = False
+) -> tuple[Array, Array]:
+    _floating("var_mean", x)
+    dims = dims_of(dim, x.ndim, "var_mean")
+    shape = reduced_shape(x.shape, dims, keepdim)
+    variance, average = empty(shape, x.dtype), empty(shape, x.dtype)
+    kernels.var_mean(x, dims, float(correction), variance, average)
+    return variance, average
+
+
+def _var_mean_rule(g_var: Any, g_mean: Any, x: Any, dim: Any, correction: float) -> Any:
+    parts = []
+    if g_var is not None:
+        parts.append(_var_slope(g_var, x, dim, correction))
+    if g_mean is not None:
+        parts.append(mean_slope(g_mean, x.shape, dim))
+    return parts[0] if len(parts) == 1 else add(*parts)
+
+
+_var_mean = declare(
+    "var_mean",
+    f"input: Tensor, dim: {_DIMS} = None, correction: float = 1, keepdim: bool = False",
+    _var_mean_forward,
+    rules={"input": _var_mean_rule},
+    outputs=("var", "mean"),
+    summary="Give the variance and the mean, in one pass through the data.",
+    namespaces=(),
+    samples=_SAMPLES,
+).op.public
 
 
 def _std_mean(input: Any, dim: Any, correction: float, keepdim: bool) -> Any:
