@@ -42,9 +42,9 @@ int mt_ndarray_reads(uintptr_t object, uintptr_t data, uintptr_t dtype, int64_t 
  * are checked here, and -1 is also for what fails that. Shapes are those of the arrays. */
 int mt_array_unary(int op, double p, double q, uintptr_t x, uintptr_t y);
 int mt_array_binary(int op, double p, double q, uintptr_t a, uintptr_t b, uintptr_t y);
-int mt_array_rows(int op, uintptr_t x, uintptr_t y);
-int mt_array_rows_backward(int op, uintptr_t g, uintptr_t y, uintptr_t out);
-/* Bit i of dims says that dimension i is reduced; those that are must be neighbours. */
+/* Bit i of dims says that dimension i is gone through, or reduced; those that are must be neighbours. */
+int mt_array_rows(int op, uint64_t dims, uintptr_t x, uintptr_t y);
+int mt_array_rows_backward(int op, uint64_t dims, uintptr_t g, uintptr_t y, uintptr_t out);
 int mt_array_reduce(int op, uint64_t dims, uintptr_t x, uintptr_t y);
 int mt_array_var_mean(uint64_t dims, double correction, uintptr_t x, uintptr_t variance,
                       uintptr_t mean);

@@ -113,24 +113,11 @@ int mt_array_arithmetic(int op, int right, int left, uintptr_t a_, uintptr_t b_,
     return -1;
 }
 
-static int same_matrix(const struct mt_ndarray *a, const struct mt_ndarray *b) {
-    return b->ndim == 2 && a->dtype == b->dtype && a->shape[0] == b->shape[0] &&
-           a->shape[1] == b->shape[1];
-}
-
-int mt_array_rows(int op, uintptr_t x_, uintptr_t y_) {
-    const struct mt_ndarray *x = mt_input(x_), *y = mt_output(y_);
-    if (!x || !y || x->ndim != 2 || !same_matrix(x, y))
-        return -1;
-    return DISPATCH(x->dtype, mt_rows, op, x->shape[0], x->shape[1], IN(x), OUT(y));
-}
-
-int mt_array_rows_backward(int op, uintptr_t g_, uintptr_t y_, uintptr_t out_) {
-    const struct mt_ndarray *g = mt_input(g_), *y = mt_input(y_), *out = mt_output(out_);
-    if (!g || !y || !out || g->ndim != 2 || !same_matrix(g, y) || !same_matrix(g, out))
-        return -1;
-    return DISPATCH(g->dtype, mt_rows_backward, op, g->shape[0], g->shape[1], IN(g), IN(y),
-                    OUT(out));
+static int same_shape(const struct mt_ndarray *a, const struct mt_ndarray *b) {
+    int same = a->ndim == b->ndim && a->dtype == b->dtype;
+    for (int i = 0; same && i < a->ndim; i++)
+        same = a->shape[i] == b->shape[i];
+    return same;
 }
 
 /* An array as (outer, n, inner), where n are the dimensions whose bits are set: these must be
@@ -154,6 +141,22 @@ static int read_extents(const struct mt_ndarray *x, uint64_t dims, struct extent
         *part *= x->shape[i];
     }
     return 1;
+}
+
+int mt_array_rows(int op, uint64_t dims, uintptr_t x_, uintptr_t y_) {
+    const struct mt_ndarray *x = mt_input(x_), *y = mt_output(y_);
+    struct extents e;
+    if (!x || !y || !same_shape(x, y) || !read_extents(x, dims, &e))
+        return -1;
+    return DISPATCH(x->dtype, mt_rows, op, e.outer, e.n, e.inner, IN(x), OUT(y));
+}
+
+int mt_array_rows_backward(int op, uint64_t dims, uintptr_t g_, uintptr_t y_, uintptr_t out_) {
+    const struct mt_ndarray *g = mt_input(g_), *y = mt_input(y_), *out = mt_output(out_);
+    struct extents e;
+    if (!g || !y || !out || !same_shape(g, y) || !same_shape(g, out) || !read_extents(g, dims, &e))
+        return -1;
+    return DISPATCH(g->dtype, mt_rows_backward, op, e.outer, e.n, e.inner, IN(g), IN(y), OUT(out));
 }
 
 int mt_array_reduce(int op, uint64_t dims, uintptr_t x_, uintptr_t y_) {
@@ -271,7 +274,7 @@ int mt_array_cross_entropy_backward(int reduction, int64_t ignore_index, double 
     struct cross_entropy call;
     if (!read_cross_entropy(&call, x, target, weight) || !has(log_sum, call.x->dtype, call.rows) ||
         !has(total, call.x->dtype, 1) || !has(g, call.x->dtype, reduction ? 1 : call.rows) ||
-        !out || !same_matrix(call.x, out))
+        !out || !same_shape(call.x, out))
         return -1;
     return DISPATCH(call.x->dtype, mt_cross_entropy_backward, call.rows, call.columns, reduction,
                     ignore_index, label_smoothing, IN(g), IN(call.x), IN(call.target),

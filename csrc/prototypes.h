@@ -22,12 +22,12 @@ int FN(mt_binary_rows)(int op, int64_t rows, int64_t columns, const real *a, int
 /* y[i][j] = op(x[i][j]) with p[i] for its first parameter. */
 int FN(mt_unary_rows)(int op, int64_t rows, int64_t columns, const real *p, const real *x, real *y);
 
-/* Row by row over a (rows, columns) matrix: softmax, log_softmax (MT_ROWS). */
-int FN(mt_rows)(int op, int64_t rows, int64_t columns, const real *x, real *y);
+/* Softmax, log_softmax (MT_ROWS) over j of x[i][j][k], x of shape (outer, n, inner). */
+int FN(mt_rows)(int op, int64_t outer, int64_t n, int64_t inner, const real *x, real *y);
 
 /* The same with two inputs: their gradients from g and the saved output y (MT_ROWS_BACKWARD). */
-int FN(mt_rows_backward)(int op, int64_t rows, int64_t columns, const real *g, const real *y,
-                         real *out);
+int FN(mt_rows_backward)(int op, int64_t outer, int64_t n, int64_t inner, const real *g,
+                         const real *y, real *out);
 
 /* y[i][k] = op over j of x[i][j][k], x of shape (outer, n, inner); op is a MT_REDUCE row. y is apart from x.
  * n = 0 gives 0 for sum, NaN for mean, and is refused for extremes. */

@@ -38,16 +38,16 @@ def make(op, twin):
 """,
     "rows": """
 def make(op, twin):
-    def kernel(x, out):
-        if rows(op, id(x), id(out)):
-            otherwise(kernel, twin, x, out)
+    def kernel(x, out, axis=-1):
+        if rows(op, 1 << (axis if axis >= 0 else axis + x.ndim), id(x), id(out)):
+            otherwise(kernel, twin, x, out, axis)
     return kernel
 """,
     "rows_backward": """
 def make(op, twin):
-    def kernel(g, y, out):
-        if rows_backward(op, id(g), id(y), id(out)):
-            otherwise(kernel, twin, g, y, out)
+    def kernel(g, y, out, axis=-1):
+        if rows_backward(op, 1 << (axis if axis >= 0 else axis + g.ndim), id(g), id(y), id(out)):
+            otherwise(kernel, twin, g, y, out, axis)
     return kernel
 """,
     # With an array of one element on either side, its number is a parameter of a unary row.

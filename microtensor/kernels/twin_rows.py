@@ -17,40 +17,36 @@ def _matrix(name: str, x: Array) -> None:
         raise ValueError(f"{name}: expected a matrix, got shape {x.shape}")
 
 
-def _shifted(x: Array) -> tuple[Array, Array]:
-    """Give x less its rows' largest elements, and log Σ exp of that."""
-    shifted = x - x.max(axis=1, keepdims=True, initial=-np.inf)
-    return shifted, np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+def _shifted(x: Array, axis: int) -> tuple[Array, Array]:
+    """Give x less its largest element along an axis, and log Σ exp of that."""
+    shifted = x - x.max(axis=axis, keepdims=True, initial=-np.inf)
+    return shifted, np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
 
 
-def softmax(x: Array, out: Array) -> None:
-    """Out = eˣ / Σ eˣ over the rows of a matrix."""
-    _matrix("softmax", x)
+def softmax(x: Array, out: Array, axis: int = -1) -> None:
+    """Out = eˣ / Σ eˣ along an axis."""
     with np.errstate(all="ignore"):
-        e = np.exp(x - x.max(axis=1, keepdims=True, initial=-np.inf))
-        np.divide(e, e.sum(axis=1, keepdims=True), out)
+        e = np.exp(x - x.max(axis=axis, keepdims=True, initial=-np.inf))
+        np.divide(e, e.sum(axis=axis, keepdims=True), out)
 
 
-def log_softmax(x: Array, out: Array) -> None:
-    """Out = x - log Σ eˣ over the rows of a matrix."""
-    _matrix("log_softmax", x)
+def log_softmax(x: Array, out: Array, axis: int = -1) -> None:
+    """Out = x - log Σ eˣ along an axis."""
     with np.errstate(all="ignore"):
-        shifted, log_part = _shifted(x)
+        shifted, log_part = _shifted(x, axis)
         np.subtract(shifted, log_part, out)
 
 
-def softmax_backward(g: Array, y: Array, out: Array) -> None:
+def softmax_backward(g: Array, y: Array, out: Array, axis: int = -1) -> None:
     """Out = (g - Σ g y) y for the output y."""
-    _matrix("softmax_backward", g)
     with np.errstate(all="ignore"):
-        np.multiply(g - (g * y).sum(axis=1, keepdims=True), y, out)
+        np.multiply(g - (g * y).sum(axis=axis, keepdims=True), y, out)
 
 
-def log_softmax_backward(g: Array, y: Array, out: Array) -> None:
+def log_softmax_backward(g: Array, y: Array, out: Array, axis: int = -1) -> None:
     """Out = g - eʸ Σ g for the output y."""
-    _matrix("log_softmax_backward", g)
     with np.errstate(all="ignore"):
-        np.subtract(g, np.exp(y) * g.sum(axis=1, keepdims=True), out)
+        np.subtract(g, np.exp(y) * g.sum(axis=axis, keepdims=True), out)
 
 
 def matmul(a: Array, b: Array, out: Array) -> None:
@@ -114,7 +110,7 @@ def cross_entropy(
     counted, label, chosen = _weights(x, target, weight, ignore_index)
     with np.errstate(all="ignore"):
         shift = x.max(axis=1, keepdims=True, initial=-np.inf)
-        shifted, log_part = _shifted(x)
+        shifted, log_part = _shifted(x, 1)
         log_sum.reshape(rows)[...] = (shift + log_part)[:, 0]
         negative = log_part - shifted
         loss = np.zeros(rows, x.dtype)

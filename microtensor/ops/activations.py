@@ -326,26 +326,17 @@ silu: Any = activation(
 # ---- rows ---------------------------------------------------------------------------------------
 
 
-def _along_last(kernel: Callable[..., None], dim: int, *arrays: Array) -> Array:
-    """Run a row kernel along any dimension."""
+def _along(kernel: Callable[..., None], dim: int, *arrays: Array) -> Array:
+    """Run a row kernel along a dimension."""
     shape = arrays[0].shape
     dim = checked_dim(dim, len(shape))
     if not shape:
-        single: Array = empty((1, 1), arrays[0].dtype)
-        kernel(*(a.reshape(1, 1) for a in arrays), single)
+        single: Array = empty((1,), arrays[0].dtype)
+        kernel(*(a.reshape(1) for a in arrays), single)
         return single.reshape(())
-    moved = [a if dim == len(shape) - 1 else a.swapaxes(dim, -1) for a in arrays]
-    columns = shape[dim]
-    swapped = moved[0].shape
-    out = empty(swapped, arrays[0].dtype)
-    if out.size:
-        matrix = [_contiguous_rows(a, columns) for a in moved]
-        kernel(*matrix, out.reshape(-1, columns))
-    return out if dim == len(shape) - 1 else out.swapaxes(dim, -1)
-
-
-def _contiguous_rows(a: Array, columns: int) -> Array:
-    return a.reshape(-1, columns) if a.flags.c_contiguous else a.copy().reshape(-1, columns)
+    out = empty(shape, arrays[0].dtype)
+    kernel(*arrays, out, dim)
+    return out
 
 
 def _rows_forward(name: str, kernel: Callable[..., None]) -> Any:
@@ -356,14 +347,14 @@ def _rows_forward(name: str, kernel: Callable[..., None]) -> Any:
             raise RuntimeError(
                 f"{name}: not defined for {x.dtype.name} tensors; convert with .float()"
             )
-        return _along_last(kernel, dim, x)
+        return _along(kernel, dim, x)
 
     return forward
 
 
 def _rows_backward_forward(kernel: Callable[..., None]) -> Any:
     def forward(g: Array, y: Array, dim: int) -> Array:
-        return _along_last(kernel, dim, g.astype(y.dtype, copy=False), y)
+        return _along(kernel, dim, g.astype(y.dtype, copy=False), y)
 
     return forward
 

@@ -108,8 +108,8 @@ static void check_arrays(void) {
         CHECK(mt_array_unary(neg, 0, 0, address(&a), address(&c)) == 0);
         CHECK(mt_array_binary(add, 0, 0, address(&a), address(&b), address(&c)) == 0);
         CHECK(mt_array_arithmetic(add, 0, 0, address(&a), address(&b), address(&c)) == 0);
-        CHECK(mt_array_rows(0, address(&a), address(&c)) == 0);
-        CHECK(mt_array_rows_backward(0, address(&a), address(&b), address(&c)) == 0);
+        CHECK(mt_array_rows(0, 2, address(&a), address(&c)) == 0);
+        CHECK(mt_array_rows_backward(0, 2, address(&a), address(&b), address(&c)) == 0);
         /* What is refused: read-only outputs, gaps, other objects, dtypes and sizes. */
         c.head.flags = MT_FLAG_C_CONTIGUOUS;
         CHECK(mt_array_unary(neg, 0, 0, address(&a), address(&c)) == -1);
@@ -123,7 +123,7 @@ static void check_arrays(void) {
         CHECK(mt_array_unary(neg, 0, 0, address(&c), address(&c)) == -1);
         make(&c, dtype, size, 2, 2, 4);
         CHECK(mt_array_binary(add, 0, 0, address(&a), address(&b), address(&c)) == -1);
-        CHECK(mt_array_rows(0, address(&a), address(&c)) == -1);
+        CHECK(mt_array_rows(0, 2, address(&a), address(&c)) == -1);
         CHECK(mt_array_linear(address(&a), address(&b), address(&c), address(&c)) == -1);
         make(&c, dtype, size, 1, 0, 4);
         CHECK(mt_array_reduce(0, 1, address(&a), address(&c)) == 0);

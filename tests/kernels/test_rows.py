@@ -108,10 +108,40 @@ def test_the_output_may_be_an_input(implementation, dtype, shape):
 
 
 @each_implementation
-@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
-def test_only_matrices_are_taken(implementation, name):
-    with pytest.raises(ValueError, match=rf"{name}.*\(2, 3, 4\)"):
-        _run(implementation, name, np.zeros((2, 3, 4)))
+@each_dtype
+@pytest.mark.parametrize(
+    "shape",
+    [(2, 3, 4), (5, 1, 3), (1, 700, 3), (300, 300), (3, 40, 515), (9, 1), (0, 4), (2, 0, 3)],
+)
+@pytest.mark.parametrize(
+    "name", ["softmax", "log_softmax", "softmax_backward", "log_softmax_backward"]
+)
+def test_any_axis_is_that_axis_as_the_last(implementation, dtype, shape, name):
+    kernel = IMPLEMENTATIONS[implementation][name]
+    count = 2 if name.endswith("backward") else 1
+    arrays = [numbers(shape, dtype, seed) / 3 for seed in range(count)]
+    for axis in range(len(shape)):
+        out = np.full(shape, 7, dtype)
+        kernel(*arrays, out, axis)
+        moved = [np.ascontiguousarray(np.moveaxis(a, axis, -1)) for a in arrays]
+        expected = _run("numpy", name, *(a.astype(np.float64) for a in moved))
+        scale = np.abs(expected).max(initial=1)
+        limits = {key: scale * value for key, value in tolerance(dtype).items()}
+        np.testing.assert_allclose(np.moveaxis(out, axis, -1), expected, **limits)
+        kernel(*arrays, arrays[-1], axis)  # the output may be an input
+        np.testing.assert_array_equal(arrays[-1], out)
+        arrays = [numbers(shape, dtype, seed) / 3 for seed in range(count)]
+
+
+@each_implementation
+def test_one_bad_column_leaves_the_others(implementation):
+    x = numbers((30, 20), np.float32)
+    x[4, 3], x[5, 6], x[:, 9] = np.nan, np.inf, -np.inf
+    for name in ("softmax", "log_softmax"):
+        out = np.empty_like(x)
+        IMPLEMENTATIONS[implementation][name](x, out, 0)
+        bad = np.isnan(out).all(0)
+        assert set(np.flatnonzero(bad)) == {3, 6, 9} and np.isfinite(out[:, ~bad]).all()
 
 
 @needs_native
