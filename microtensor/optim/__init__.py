@@ -1,11 +1,24 @@
 """Optimizers: each one file, each step one kernel call for all parameters of a group."""
 
+from microtensor.optim.adabelief import AdaBelief
 from microtensor.optim.adadelta import Adadelta
+from microtensor.optim.adafactor import Adafactor
 from microtensor.optim.adagrad import Adagrad
 from microtensor.optim.adam import Adam
+from microtensor.optim.adamax import Adamax
 from microtensor.optim.adamw import AdamW
+from microtensor.optim.asgd import ASGD
+from microtensor.optim.lamb import LAMB
+from microtensor.optim.lars import LARS
+from microtensor.optim.lion import Lion
+from microtensor.optim.muon import Muon
+from microtensor.optim.nadam import NAdam
 from microtensor.optim.optimizer import Optimizer
+from microtensor.optim.prodigy import Prodigy
+from microtensor.optim.radam import RAdam
 from microtensor.optim.rmsprop import RMSprop
+from microtensor.optim.rprop import Rprop
+from microtensor.optim.schedule_free import ScheduleFreeAdamW, ScheduleFreeSGD
 from microtensor.optim.sgd import SGD
-
-__all__ = ["SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop"]
+from microtensor.optim.sparse_adam import SparseAdam
+from microtensor.optim.yogi import Yogi

@@ -283,8 +283,8 @@ def _break(problem, what):
         ("missing state", "state 1 of parameter 0 is None"),
         ("read-only parameter", "parameter 1 or its state is read-only"),
         ("too few states", "expected 6 states, got 5"),
-        ("steps", "expected 2 steps, got 3"),
-        ("hyper", "expected 8 hyper, got 4"),
+        ("steps", "expected 2 numbers, got 3"),
+        ("hyper", "expected 9 hyper, got 4"),
         ("rule", "unknown rule 'adamw'; the legal ones are sgd"),
     ],
 )
