@@ -25,12 +25,19 @@ def gradient_of(x: Array, g: Array, weight_decay: float, maximize: float) -> Arr
 
 def decayed(
     x: Array, g: Array, lr: float, weight_decay: float, decoupled: float, maximize: float
-) -> Array:
-    """Give the gradient with coupled decay, or shrink x by the decoupled one."""
+) -> tuple[Array, Any]:
+    """Give the gradient, with coupled decay in it, and what decoupled decay takes from x."""
     if decoupled:
-        x *= 1 - lr * weight_decay
-        weight_decay = 0.0
-    return gradient_of(x, g, weight_decay, maximize)
+        return gradient_of(x, g, 0.0, maximize), shrunk(x, lr * weight_decay)
+    return gradient_of(x, g, weight_decay, maximize), 0.0
+
+
+def shrunk(x: Array, share: float) -> Any:
+    """Give share·x, which is to be taken from x together with the step, for precision.
+
+    What is infinite gives 0 and stays infinite, where ∞ - ∞ would be NaN.
+    """
+    return np.where(np.isfinite(x), share * x, 0) if share else 0.0
 
 
 def average(state: Array, beta: float, value: Array) -> Array:
@@ -77,8 +84,7 @@ def asgd(x: Array, g: Array, states: States, numbers: Numbers, hyper: Numbers) -
     _, lambd, _, _, weight_decay, maximize = hyper
     _, eta, mu = numbers
     g = gradient_of(x, g, weight_decay, maximize)
-    x *= 1 - lambd * eta
-    x -= eta * g
+    x -= eta * g + shrunk(x, lambd * eta)
     ax = states[0]
     if mu == 1:
         ax[...] = x
@@ -147,7 +153,7 @@ def adam(x: Array, g: Array, states: States, numbers: Numbers, hyper: Numbers) -
     """Adam and AdamW: the average over the root of that of the squares."""
     lr, beta1, beta2, eps, weight_decay, decoupled, amsgrad, maximize, eps_hat = hyper
     step = numbers[0]
-    g = decayed(x, g, lr, weight_decay, decoupled, maximize)
+    g, decay = decayed(x, g, lr, weight_decay, decoupled, maximize)
     exp_avg, exp_avg_sq, max_exp_avg_sq = states
     average(exp_avg, beta1, g)
     v = average_square(exp_avg_sq, beta2, g)
@@ -155,7 +161,7 @@ def adam(x: Array, g: Array, states: States, numbers: Numbers, hyper: Numbers) -
         v = np.maximum(max_exp_avg_sq, v, out=max_exp_avg_sq)
     correction = np.sqrt(1 - beta2**step)
     denominator = np.sqrt(v) / correction + (eps / correction if eps_hat else eps)
-    x -= lr / (1 - beta1**step) * (exp_avg / denominator)
+    x -= lr / (1 - beta1**step) * (exp_avg / denominator) + decay
 
 
 def adamax(x: Array, g: Array, states: States, numbers: Numbers, hyper: Numbers) -> None:
@@ -179,7 +185,7 @@ def nadam(x: Array, g: Array, states: States, numbers: Numbers, hyper: Numbers) 
     """NAdam: Adam, looking ahead with Nesterov."""
     lr, beta1, beta2, eps, weight_decay, _, decoupled, maximize = hyper
     step, product = numbers
-    g = decayed(x, g, lr, weight_decay, decoupled, maximize)
+    g, decay = decayed(x, g, lr, weight_decay, decoupled, maximize)
     exp_avg, exp_avg_sq = states
     average(exp_avg, beta1, g)
     average_square(exp_avg_sq, beta2, g)
@@ -187,14 +193,14 @@ def nadam(x: Array, g: Array, states: States, numbers: Numbers, hyper: Numbers) 
     product *= mu
     look_ahead = lr * (1 - mu) / (1 - product) * g
     look_ahead = look_ahead + lr * following / (1 - product * following) * exp_avg
-    x -= look_ahead / (np.sqrt(exp_avg_sq) / np.sqrt(1 - beta2**step) + eps)
+    x -= look_ahead / (np.sqrt(exp_avg_sq) / np.sqrt(1 - beta2**step) + eps) + decay
 
 
 def radam(x: Array, g: Array, states: States, numbers: Numbers, hyper: Numbers) -> None:
     """RAdam: Adam once its variance can be told, momentum before."""
     lr, beta1, beta2, eps, weight_decay, decoupled, maximize = hyper
     step = numbers[0]
-    g = decayed(x, g, lr, weight_decay, decoupled, maximize)
+    g, decay = decayed(x, g, lr, weight_decay, decoupled, maximize)
     exp_avg, exp_avg_sq = states
     average(exp_avg, beta1, g)
     average_square(exp_avg_sq, beta2, g)
@@ -204,9 +210,9 @@ def radam(x: Array, g: Array, states: States, numbers: Numbers, hyper: Numbers) 
     if rho > 5:
         rectified = (rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)
         step_size *= float(np.sqrt(rectified * correction))
-        x -= step_size * (exp_avg / (np.sqrt(exp_avg_sq) + eps))
+        x -= step_size * (exp_avg / (np.sqrt(exp_avg_sq) + eps)) + decay
     else:
-        x -= step_size * exp_avg
+        x -= step_size * exp_avg + decay
 
 
 def lion(x: Array, g: Array, states: States, numbers: Numbers, hyper: Numbers) -> None:
@@ -214,8 +220,7 @@ def lion(x: Array, g: Array, states: States, numbers: Numbers, hyper: Numbers) -
     lr, beta1, beta2, weight_decay, maximize = hyper
     exp_avg = states[0]
     g = -g if maximize else g
-    x *= 1 - lr * weight_decay
-    x -= lr * np.sign(beta1 * exp_avg + (1 - beta1) * g)
+    x -= lr * np.sign(beta1 * exp_avg + (1 - beta1) * g) + shrunk(x, lr * weight_decay)
     average(exp_avg, beta2, g)
 
 
@@ -223,13 +228,13 @@ def adabelief(x: Array, g: Array, states: States, numbers: Numbers, hyper: Numbe
     """AdaBelief: the average over the spread of the gradients around it."""
     lr, beta1, beta2, eps, weight_decay, decoupled, maximize = hyper
     step = numbers[0]
-    g = decayed(x, g, lr, weight_decay, decoupled, maximize)
+    g, decay = decayed(x, g, lr, weight_decay, decoupled, maximize)
     exp_avg, exp_avg_var = states
     average(exp_avg, beta1, g)
     average_square(exp_avg_var, beta2, g - exp_avg)
     exp_avg_var += eps
     denominator = np.sqrt(exp_avg_var) / np.sqrt(1 - beta2**step) + eps
-    x -= lr / (1 - beta1**step) * (exp_avg / denominator)
+    x -= lr / (1 - beta1**step) * (exp_avg / denominator) + decay
 
 
 def yogi(x: Array, g: Array, states: States, numbers: Numbers, hyper: Numbers) -> None:

@@ -20,6 +20,7 @@ from microtensor.kernels.twin_step_rules import (
     gradient_of,
     momentum_step,
     nadam_momentum,
+    shrunk,
 )
 
 
@@ -55,7 +56,7 @@ def lamb(x: Array, g: Array, states: States, numbers: Numbers, hyper: Numbers) -
     trust = weights / size if weights > 0 and size > 0 else 1.0
     if math.isnan(weights + size):
         trust = math.nan
-    if max_trust > 0 and trust > max_trust:
+    if trust > max_trust:
         trust = max_trust
     x -= lr * trust * u
 
@@ -84,9 +85,8 @@ def prodigy(x: Array, g: Array, states: States, numbers: Numbers, hyper: Numbers
     """Prodigy's second pass: Adam's step at the rate that was found."""
     eps, weight_decay, decoupled, d, dlr = hyper[4], hyper[5], hyper[6], hyper[14], hyper[17]
     exp_avg, exp_avg_sq, _, _ = states
-    if decoupled:
-        x *= 1 - weight_decay * dlr
-    x -= dlr * (exp_avg / (np.sqrt(exp_avg_sq) + d * eps))
+    decay = shrunk(x, weight_decay * dlr) if decoupled else 0.0
+    x -= dlr * (exp_avg / (np.sqrt(exp_avg_sq) + d * eps)) + decay
 
 
 def sparse_adam(
@@ -119,8 +119,7 @@ def adafactor(
     eps1 = float(np.finfo(x.dtype).eps) if eps1 < 0 else eps1
     rest = step**beta2_decay
     rate = max(eps2, _norm(x) / count) * min(lr, 1 / math.sqrt(step))
-    if weight_decay:
-        x *= 1 - lr * weight_decay
+    x -= shrunk(x, lr * weight_decay)
     row_var, col_var, variance = states
     square = g * g
     if x.ndim < 2:
@@ -159,8 +158,7 @@ def muon(
     update = update.T if rows > columns else update
     size = max(rows, columns)
     adjust = 0.2 * math.sqrt(size) if match_rms else math.sqrt(max(1.0, rows / columns))
-    x *= 1 - lr * weight_decay
-    x -= lr * adjust * update
+    x -= lr * adjust * update + shrunk(x, lr * weight_decay)
 
 
 # ---- what goes on beside the elements -----------------------------------------------------------

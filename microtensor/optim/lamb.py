@@ -98,6 +98,6 @@ class LAMB(Optimizer):
             group["eps"],
             group["weight_decay"],
             switch(group, "bias_correction"),
-            0.0 if group["max_trust"] is None else float(group["max_trust"]),
+            float("inf") if group["max_trust"] is None else float(group["max_trust"]),
             switch(group, "maximize"),
         )

@@ -14,14 +14,6 @@ torch = pytest.importorskip("torch")
 STEPS = 200
 
 
-@pytest.fixture(autouse=True)
-def _scalars_in_double():
-    """Let torch keep NAdam's and ASGD's scalars in float64, as this library always does."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 SHAPES = [(3, 2), (5,), ()]
 
 
