@@ -20,6 +20,7 @@ static inline unsigned states_needed(int op, const double *hyper, const int64_t 
     case MT_STEP_adagrad:
     case MT_STEP_lion:
     case MT_STEP_schedule_free_sgd:
+    case MT_STEP_average:
         return 1;
     case MT_STEP_rmsprop:
         return 1u | (unsigned)(hyper[4] != 0) << 1 | (unsigned)(hyper[5] != 0) << 2;

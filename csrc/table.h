@@ -102,6 +102,7 @@ MT_STEP(adabelief, 2, 1)
 MT_STEP(yogi, 2, 1)
 MT_STEP(schedule_free_sgd, 1, 1)
 MT_STEP(schedule_free_adamw, 2, 1)
+MT_STEP(average, 1, 1)
 
 MT_STEP_SUMS(lamb, 2, 1)
 MT_STEP_SUMS(lars, 1, 1)

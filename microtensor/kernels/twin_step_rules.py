@@ -275,3 +275,15 @@ def _schedule_free(y: Array, d: Array, z: Array, lr: float, share: float, moment
     y += share * (z - y)
     y += lr * (momentum * (1 - share) - 1) * d
     z -= lr * d
+
+
+def average_weights(x: Array, g: Array, states: States, numbers: Numbers, hyper: Numbers) -> None:
+    """Move an average towards the weights, and with ``back`` the weights to it."""
+    weight, back = hyper
+    mean = states[0]
+    if weight == 1:
+        mean[...] = x
+    else:
+        mean += weight * (x - mean)
+    if back:
+        x[...] = mean

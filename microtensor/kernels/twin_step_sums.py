@@ -1,4 +1,4 @@
-"""The optimizer rules in NumPy that look at a whole parameter, or at a whole group, before they move.
+"""The optimizer rules in NumPy that look at a whole parameter or group before they move.
 
 The twins of csrc/optimizers_sums.inc, csrc/optimizers_whole.inc and csrc/steps.h.
 """

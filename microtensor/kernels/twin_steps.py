@@ -108,6 +108,7 @@ RULES: dict[str, _Rule] = {
     "yogi": _Rule(rules.yogi, 2, 7),
     "schedule_free_sgd": _Rule(rules.schedule_free_sgd, 1, 12),
     "schedule_free_adamw": _Rule(rules.schedule_free_adamw, 2, 14),
+    "average": _Rule(rules.average_weights, 1, 2),
     "lamb": _Rule(sums.lamb, 2, 8),
     "lars": _Rule(sums.lars, 1, 9, needed=lambda h, _: [0] if h[1] else []),
     "prodigy": _Rule(sums.prodigy, 4, 18),

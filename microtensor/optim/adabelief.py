@@ -19,7 +19,7 @@ class AdaBelief(Optimizer):
 
     The average is a belief about the next gradient. Along a steady slope s is small and the step
     long, where Adam's is lr; where gradients toss about both are short. ε stands at both places, as
-    in the paper's algorithm; within s it adds up, to ε/(1 - β₂). With ``decoupled_weight_decay=False``
+    in the paper's algorithm; within s it adds up, to ε/(1 - β₂). Without ``decoupled_weight_decay``
     λ·w goes into the gradient instead. The authors' code has RAdam's rectification on by default,
     which is not in the paper nor here. PyTorch has no AdaBelief.
 

@@ -9,7 +9,7 @@ from microtensor.optim.options import check_common, number, require, require_at_
 
 
 class Adafactor(Optimizer):
-    """Adafactor: RMSprop whose memory for an n×m matrix is n + m numbers, and whose step is bounded.
+    """Adafactor: RMSprop with n + m numbers of memory for an n×m matrix, and a bounded step.
 
     The algorithm, with gradient g and the step t counted from 1::
 

@@ -20,8 +20,8 @@ class LARS(Optimizer):
 
     How large a gradient is beside its weights differs by orders of magnitude between layers; a rate
     that suits one makes another diverge. κ says what share of its length a tensor may move. As in
-    the paper the rate stands inside the velocity; ``rate_inside=False`` puts it outside, as PyTorch's
-    SGD does (see :class:`SGD`). PyTorch has no LARS.
+    the paper the rate stands inside the velocity; ``rate_inside=False`` puts it outside, as in
+    PyTorch's SGD (see :class:`SGD`). PyTorch has no LARS.
 
     Args:
         params: tensors, or dicts of "params" and options; biases are often left to SGD.

@@ -18,8 +18,8 @@ class Lion(Optimizer):
         m ← β₂·m + (1 - β₂)·g
 
     Found by a search over programs. One state instead of Adam's two. As a sign has length 1 in each
-    weight, its rate should be 3 to 10 times smaller than AdamW's and λ as much larger (their product
-    is what decays). m remembers longer (β₂) than what is stepped along (β₁). PyTorch has no Lion.
+    weight, its rate should be 3 to 10 times smaller than AdamW's and λ as much larger (the
+    product decays). m remembers longer (β₂) than what is stepped along (β₁). PyTorch has no Lion.
 
     Args:
         params: tensors, or dicts of "params" and options.

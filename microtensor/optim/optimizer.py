@@ -55,6 +55,7 @@ class Optimizer:
         self.defaults = defaults
         self._state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self._state_seen = False
+        self._opt_called = False  # schedules warn if they are stepped first
         self.param_groups: list[dict[str, Any]] = []
         self._plans: list[GroupPlan | None] = []
         groups = list(params)
@@ -224,6 +225,7 @@ class Optimizer:
             What the closure returned, else None.
         """
         loss = None
+        self._opt_called = True
         if closure is not None:
             with enable_grad():
                 loss = closure()

@@ -29,11 +29,11 @@ class Prodigy(Optimizer):
         d̂ = c·r / ‖s‖₁,  d ← max over the steps so far of d̂, and d₀, grown by at most a factor
         w ← w - lr·dₒ·λ·w - lr·dₒ · m / (√v + d·ε)      (dₒ: the d this step began with)
 
-    If the function is convex, d̂ is never more than the distance from w₀ to the optimum, which is the
-    rate that a method of Adagrad's kind should have. Leave lr at 1; a schedule may multiply it. β₃
-    is √β₂ unless given. With ``use_bias_correction`` lr·dₒ is corrected for the start as Adam's rate
-    is. PyTorch has no Prodigy. Each group has an estimate of its own (its authors' code has one for
-    all groups), and its tensors must be of one dtype.
+    If the function is convex, d̂ is never more than the distance from w₀ to the optimum, which is
+    the rate that a method of Adagrad's kind should have. Leave lr at 1; a schedule may multiply it.
+    β₃ is √β₂ unless given. With ``use_bias_correction`` lr·dₒ is corrected for the start as Adam's
+    rate is. PyTorch has no Prodigy. Each group has an estimate of its own (its authors' code has
+    one for all groups), and its tensors must be of one dtype.
 
     Args:
         params: tensors, or dicts of "params" and options.

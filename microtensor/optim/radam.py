@@ -21,10 +21,10 @@ class RAdam(Optimizer):
                 w ← w - lr·r · m̂·√(1 - β₂ᵗ) / (√s + ε)
         else:   w ← w - lr·m̂
 
-    After few steps the root of s is a poor estimate, whose variance Adam's first steps have in full;
-    that is what a warm-up of the rate is for. r is that warm-up, derived instead of guessed: with
-    β₂ = 0.999 it begins at step 6. (The paper has the threshold at 4, its authors' code and PyTorch
-    at 5.)
+    After few steps the root of s is a poor estimate, whose variance Adam's first steps have in
+    full; that is what a warm-up of the rate is for. r is that warm-up, derived instead of guessed:
+    with β₂ = 0.999 it begins at step 6. (The paper has the threshold at 4, its authors' code and
+    PyTorch at 5.)
 
     Args:
         params: tensors, or dicts of "params" and options.

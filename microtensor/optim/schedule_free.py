@@ -91,7 +91,7 @@ class ScheduleFreeSGD(_ScheduleFree):
 
     With a constant rate it is as good as SGD under the best falling schedule, without knowing when
     training will end. z is plain gradient descent; x, its average, is what to use. The parameters
-    hold y while training and x after ``optimizer.eval()``; call ``optimizer.train()`` to go on. Only
+    hold y while training and x after ``optimizer.eval()``; ``optimizer.train()`` goes back. Only
     z is stored: x follows from y and z. PyTorch has no schedule-free optimizers.
 
     Args:
