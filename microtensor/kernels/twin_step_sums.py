@@ -94,10 +94,11 @@ def sparse_adam(
 ) -> None:
     """SparseAdam: Adam on the touched rows alone."""
     lr, beta1, beta2, eps, maximize = hyper
-    rows = g.reshape(len(g) if g.ndim else 1, -1)
+    if not g.size:
+        return
     if touched is None:
-        touched = np.flatnonzero((rows != 0).any(axis=1))
-    if not len(touched) or not g.size:
+        touched = np.flatnonzero((g.reshape(len(g) if g.ndim else 1, -1) != 0).any(axis=1))
+    if not len(touched):
         return
     place: Any = touched if g.ndim else ()
     exp_avg, exp_avg_sq = states

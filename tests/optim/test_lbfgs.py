@@ -55,8 +55,8 @@ class Problem:
 def test_the_way_is_torchs(options):
     torch = pytest.importorskip("torch")
     ours, theirs = Problem(mt, options), Problem(torch, options)
-    for tolerance in (1e-11, 1e-9, 1e-7, 1e-6):  # some twenty iterations each, on a bent valley
-        assert ours.run(1) == pytest.approx(theirs.run(1), rel=tolerance, abs=1e-13)
+    for tolerance in (1e-10, 1e-8, 1e-6, 1e-5):  # some twenty iterations each, on a bent valley
+        assert ours.run(1) == pytest.approx(theirs.run(1), abs=tolerance)
         np.testing.assert_allclose(ours.values(), theirs.values(), rtol=0, atol=tolerance)
         for name in ("func_evals", "n_iter"):
             assert ours.memory()[name] == theirs.memory()[name]

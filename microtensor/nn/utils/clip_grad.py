@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from microtensor import kernels
 from microtensor.tensor import Tensor, wrap
 
 
@@ -84,9 +83,10 @@ def clip_grads_with_norm_(
     factor = float(max_norm) / (total_norm.item() + 1e-6)
     if factor >= 1.0:
         return
-    for gradient in _gradients(parameters):
-        array = _writable(gradient)
-        kernels.mul(array, factor, array)
+    with np.errstate(all="ignore"):
+        for gradient in _gradients(parameters):
+            array = _writable(gradient)
+            array *= factor
 
 
 def clip_grad_norm_(
