@@ -144,7 +144,8 @@ class _Call:
         if not all(map(is_, arrays, self.parameters.arrays)):
             # A new table, not an update: their shapes may be others.
             self.parameters = kernels.ArrayTable(arrays)
-        self.gradients.update(gradients)
+        if not all(map(is_, gradients, self.gradients.arrays)):
+            self.gradients.update(gradients)
         tables = self.parameters, self.gradients, self.states
         if touched is None:
             kernels.step(rule, *tables, self.numbers, hyper)

@@ -213,6 +213,9 @@ class LBFGS(Optimizer):
 
     # ---- saving and loading ---------------------------------------------------------------------
 
+    def _required_names(self) -> tuple[str, ...]:
+        return ()
+
     def _loaded(self, name: str, value: Any, parameter: Tensor) -> Any:
         dtype = parameter._array.dtype
         size = sum(p._array.size for p in self.param_groups[0]["params"])

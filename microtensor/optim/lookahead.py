@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from microtensor.optim.averaging import array_copy, move_averages
+from microtensor.optim.averaging import Averages, array_copy
 from microtensor.optim.optimizer import Optimizer
 from microtensor.optim.options import require
 from microtensor.tensor import Tensor, wrap
@@ -58,6 +58,7 @@ class Lookahead:
         self.k = k
         self._steps = 0
         self._slow: dict[Tensor, Tensor] = {}
+        self._averages = Averages()
         self._take_in()
 
     @property
@@ -94,7 +95,7 @@ class Lookahead:
         if self._steps % self.k == 0:
             parameters = self._parameters()
             slow = [self._slow[p] for p in parameters]
-            move_averages(slow, parameters, self.alpha, back=True)
+            self._averages.move(slow, parameters, self.alpha, back=True)
         return loss
 
     def state_dict(self) -> dict[str, Any]:

@@ -325,6 +325,22 @@ class Optimizer:
                 f"loaded state dict is of another optimizer: {type(self).__name__} keeps "
                 f"{', '.join(sorted(known))}, not {', '.join(strange)}"
             )
+        missing = [name for name in self._required_names() if name not in values]
+        if values and missing:
+            raise ValueError(
+                f"loaded state dict is of another optimizer: {type(self).__name__} keeps "
+                f"{', '.join(missing)} too, which it has not"
+            )
+
+    def _required_names(self) -> tuple[str, ...]:
+        """What the state of a parameter that has been stepped cannot be without."""
+        numbers = self._number_names if self._counts_steps else ()
+        kind = type(self)
+        always = (
+            kind._used_states is Optimizer._used_states
+            and kind._state_shape is Optimizer._state_shape
+        )
+        return (*numbers, *(self._state_names if always else ()))
 
     def _loaded(self, name: str, value: Any, parameter: Tensor) -> Any:
         """Give one piece of loaded state as our own copy, in the parameter's dtype."""

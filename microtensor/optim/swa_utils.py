@@ -11,7 +11,7 @@ from typing import Any
 import microtensor
 from microtensor.engine import no_grad
 from microtensor.nn.module import Module
-from microtensor.optim.averaging import move_averages
+from microtensor.optim.averaging import Averages
 from microtensor.optim.lr_scheduler.scheduler import LRScheduler, per_group
 from microtensor.optim.optimizer import Optimizer
 from microtensor.tensor import Tensor
@@ -38,19 +38,20 @@ def _checked_decay(decay: float) -> float:
 
 def get_ema_multi_avg_fn(decay: float = 0.999) -> MultiAverage:
     """Give the exponential moving average, a ← decay·a + (1 - decay)·w, for all weights at once."""
-    share = 1 - _checked_decay(decay)
+    share, mover = 1 - _checked_decay(decay), Averages()
 
     def ema_update(averages: Sequence[Tensor], weights: Sequence[Tensor], _: Any) -> None:
-        move_averages(averages, weights, share)
+        mover.move(averages, weights, share)
 
     return ema_update
 
 
 def get_swa_multi_avg_fn() -> MultiAverage:
     """Give the plain average, a ← a + (w - a)/(n + 1), for all weights at once."""
+    mover = Averages()
 
     def swa_update(averages: Sequence[Tensor], weights: Sequence[Tensor], count: Any) -> None:
-        move_averages(averages, weights, 1.0 / (float(count) + 1.0))
+        mover.move(averages, weights, 1.0 / (float(count) + 1.0))
 
     return swa_update
 
@@ -127,6 +128,7 @@ class AveragedModel(Module):
         self.register_buffer("n_averaged", microtensor.tensor(0, dtype=microtensor.int64))
         self.avg_fn = avg_fn
         self.multi_avg_fn = multi_avg_fn
+        self._plain_average = get_swa_multi_avg_fn()
         self.use_buffers = use_buffers
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -154,7 +156,7 @@ class AveragedModel(Module):
                 _copy(averages, new)
             else:
                 floating = [w.is_floating_point() for w in weights]
-                (self.multi_avg_fn or get_swa_multi_avg_fn())(
+                (self.multi_avg_fn or self._plain_average)(
                     [a for a, yes in zip(averages, floating, strict=True) if yes],
                     [w for w, yes in zip(weights, floating, strict=True) if yes],
                     self.n_averaged,

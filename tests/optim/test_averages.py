@@ -8,7 +8,7 @@ from optimizer_cases import arrays, bits, leaf
 
 import microtensor as mt
 from microtensor import kernels, nn
-from microtensor.optim.averaging import move_averages
+from microtensor.optim.averaging import Averages
 from microtensor.optim.swa_utils import (
     SWALR,
     AveragedModel,
@@ -117,7 +117,7 @@ def test_all_weights_are_averaged_in_one_kernel_call(monkeypatch):
 
 def test_a_share_of_one_copies_exactly_whatever_was_there():
     average, weight = leaf([np.nan, 1e300]), leaf([1.0, -1e300])
-    move_averages([average.detach()], [weight.detach()], 1.0)
+    Averages().move([average.detach()], [weight.detach()], 1.0)
     assert average.tolist() == weight.tolist()
 
 

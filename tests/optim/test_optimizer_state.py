@@ -391,3 +391,26 @@ def test_param_groups_changed_by_hand_are_followed():
     del optimizer.param_groups[1]
     optimizer.step()
     assert [a.item(), b.item(), c.item()] == [-0.5, 0.5, 0.25]
+
+
+ANOTHERS = [
+    ("Adam", "NAdam", "mu_product"),
+    ("Adam", "Prodigy", "p0"),
+    ("RAdam", "SGD", "exp_avg"),
+    ("Adagrad", "Adadelta", "sum"),
+    ("Adamax", "Adam", "exp_inf"),
+    ("SGD", "Lion", "momentum_buffer"),
+    ("Rprop", "ASGD", "prev"),
+]
+
+
+@pytest.mark.parametrize(("saved", "loading", "word"), ANOTHERS)
+def test_a_state_of_another_optimizer_is_refused_whole(saved, loading, word):
+    params, source = fresh(saved, {"momentum": 0.9} if saved == "SGD" else {})
+    train(params, source, 0, 2)
+    others, target = fresh(loading, {})
+    train(others, target, 0, 2)
+    before = state_bits(target)
+    with pytest.raises(ValueError, match=f"another optimizer.*{word}"):
+        target.load_state_dict(source.state_dict())
+    assert state_bits(target) == before
