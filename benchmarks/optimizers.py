@@ -3,7 +3,7 @@
 Three sets of float32 parameters: one tensor of 4 million numbers, a thousand of a thousand, and the
 six of a small network. A step is ``optimizer.step()`` with gradients that are there. PyTorch's
 ``foreach`` and ``fused`` variants both run, and the better one counts; optimizers that it does not
-have run beside the copy alone. The copy moves as many bytes as the step must read and write.
+have run beside the copy alone, which moves as many bytes as the step must, in as much memory.
 
     python benchmarks/optimizers.py --output benchmarks/RESULTS.md
 """
@@ -20,37 +20,37 @@ import numpy as np
 import peers
 from common import Progress, Repeat
 
-# The options of each, and how many arrays of the parameter's size a step must read or write: the
-# parameter twice, the gradient once, each state twice; more where a rule must look twice.
-OPTIMIZERS: dict[str, tuple[dict[str, Any], int]] = {
-    "SGD": ({"lr": 1e-4}, 3),
-    "SGD momentum": ({"lr": 1e-4, "momentum": 0.9}, 5),
-    "ASGD": ({"lr": 1e-4}, 5),
-    "Rprop": ({"lr": 1e-4}, 7),
-    "Adagrad": ({"lr": 1e-4}, 5),
-    "Adadelta": ({"lr": 1e-4}, 7),
-    "RMSprop": ({"lr": 1e-4}, 5),
-    "RMSprop centered": ({"lr": 1e-4, "momentum": 0.9, "centered": True}, 9),
-    "Adam": ({"lr": 1e-4}, 7),
-    "Adam amsgrad": ({"lr": 1e-4, "amsgrad": True}, 9),
-    "AdamW": ({"lr": 1e-4}, 7),
-    "Adamax": ({"lr": 1e-4}, 7),
-    "NAdam": ({"lr": 1e-4}, 7),
-    "RAdam": ({"lr": 1e-4}, 7),
-    "SparseAdam": ({"lr": 1e-4}, 7),
-    "Adafactor": ({"lr": 1e-4}, 6),
-    "Muon": ({"lr": 1e-4}, 5),
-    "LBFGS": ({"lr": 1e-4, "max_iter": 4, "history_size": 4}, 1),
-    "Lion": ({"lr": 1e-4}, 5),
-    "LAMB": ({"lr": 1e-4}, 11),
-    "LARS": ({"lr": 1e-4}, 7),
-    "AdaBelief": ({"lr": 1e-4}, 7),
-    "Yogi": ({"lr": 1e-4}, 7),
-    "ScheduleFreeSGD": ({"lr": 1e-4}, 5),
-    "ScheduleFreeAdamW": ({"lr": 1e-4}, 7),
-    "Prodigy": ({"lr": 1e-4}, 13),
-    "Lookahead": ({"lr": 1e-4}, 3),
-    "EMA": ({}, 3),
+# The options of each; how many arrays of the parameter's size a step reads or writes (the parameter
+# twice, the gradient once, each state twice; more where a rule must look twice); how many it holds.
+OPTIMIZERS: dict[str, tuple[dict[str, Any], int, int]] = {
+    "SGD": ({"lr": 1e-4}, 3, 2),
+    "SGD momentum": ({"lr": 1e-4, "momentum": 0.9}, 5, 3),
+    "ASGD": ({"lr": 1e-4}, 5, 3),
+    "Rprop": ({"lr": 1e-4}, 7, 4),
+    "Adagrad": ({"lr": 1e-4}, 5, 3),
+    "Adadelta": ({"lr": 1e-4}, 7, 4),
+    "RMSprop": ({"lr": 1e-4}, 5, 3),
+    "RMSprop centered": ({"lr": 1e-4, "momentum": 0.9, "centered": True}, 9, 5),
+    "Adam": ({"lr": 1e-4}, 7, 4),
+    "Adam amsgrad": ({"lr": 1e-4, "amsgrad": True}, 9, 5),
+    "AdamW": ({"lr": 1e-4}, 7, 4),
+    "Adamax": ({"lr": 1e-4}, 7, 4),
+    "NAdam": ({"lr": 1e-4}, 7, 4),
+    "RAdam": ({"lr": 1e-4}, 7, 4),
+    "SparseAdam": ({"lr": 1e-4}, 7, 4),
+    "Adafactor": ({"lr": 1e-4}, 6, 2),
+    "Muon": ({"lr": 1e-4}, 5, 3),
+    "LBFGS": ({"lr": 1e-4, "max_iter": 4, "history_size": 4}, 1, 2),
+    "Lion": ({"lr": 1e-4}, 5, 3),
+    "LAMB": ({"lr": 1e-4}, 11, 4),
+    "LARS": ({"lr": 1e-4}, 7, 3),
+    "AdaBelief": ({"lr": 1e-4}, 7, 4),
+    "Yogi": ({"lr": 1e-4}, 7, 4),
+    "ScheduleFreeSGD": ({"lr": 1e-4}, 5, 3),
+    "ScheduleFreeAdamW": ({"lr": 1e-4}, 7, 4),
+    "Prodigy": ({"lr": 1e-4}, 13, 6),
+    "Lookahead": ({"lr": 1e-4}, 7, 3),
+    "EMA": ({}, 3, 2),
 }
 NO_TORCH = {
     "SparseAdam", "Lion", "LAMB", "LARS", "AdaBelief", "Yogi", "ScheduleFreeSGD",
@@ -70,9 +70,10 @@ PEERS = ["microtensor", "torch foreach", "torch fused", COPY]
 EXPLANATION = """`optimizer.step()` on float32 parameters whose gradients are there, one thread, in
 turn; the minimum over {rounds} rounds. torch: the better of `foreach=True` and `fused=True` where
 it has them. The copy reads and writes as many bytes as the step must (parameter and states twice,
-gradient once; LAMB, LARS and Prodigy look twice). Muon's and L-BFGS's steps are matrix and vector
-products: no copy is their limit, and torch's Muon multiplies in bfloat16. SparseAdam finds every
-row touched; torch's takes sparse gradients only. Where torch has nothing, the ratio is "-"."""
+gradient once; LAMB, LARS and Prodigy look twice), within as much memory. Muon's and L-BFGS's steps
+are matrix and vector products: no copy is their limit, and torch's Muon multiplies in bfloat16.
+SparseAdam finds every row touched; torch's takes sparse gradients only. Where torch has nothing,
+the ratio is "-"."""
 
 
 def parameters(library: Any, case: str, name: str) -> list[Any]:
@@ -137,13 +138,19 @@ def open_peer(peer: str, threads: int) -> tuple[object, Callable[[str], tuple[Re
 
 
 def copier(name: str, case: str) -> Repeat:
-    """Return the copy of as many bytes as a step moves: half of them read, half written."""
-    arrays = OPTIMIZERS[name][1]
-    sizes = [int(np.prod(shape)) for shape in CASES[case]]
-    total = sum(sizes) * arrays // 2
-    source = np.ones(total, np.float32)
+    """Return copies within as much memory as a step holds that move as many bytes as it moves."""
+    _, moved, held = OPTIMIZERS[name]
+    size = sum(int(np.prod(shape)) for shape in CASES[case])
+    source = np.ones(size * held // 2, np.float32)
     target = np.empty_like(source)
-    return repeated(lambda: np.copyto(target, source))
+    times, rest = divmod(size * moved // 2, source.size)
+    part, whole = slice(0, rest), slice(None)
+
+    def copy() -> None:
+        for where in [whole] * times + [part]:
+            np.copyto(target[where], source[where])
+
+    return repeated(copy)
 
 
 def repeated(function: Callable[[], Any]) -> Repeat:

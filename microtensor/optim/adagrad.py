@@ -103,6 +103,6 @@ class Adagrad(Optimizer):
             group["lr_decay"],
             group["weight_decay"],
             group["eps"],
-            switch(group, "maximize"),
+            1.0 if group["maximize"] else 0.0,
             switch(group, "eps_inside_root"),
         )

@@ -114,8 +114,8 @@ class Adam(Optimizer):
             float(beta2),
             group["eps"],
             group["weight_decay"],
-            switch(group, "decoupled_weight_decay"),
-            switch(group, "amsgrad"),
-            switch(group, "maximize"),
+            1.0 if group["decoupled_weight_decay"] else 0.0,
+            1.0 if group["amsgrad"] else 0.0,
+            1.0 if group["maximize"] else 0.0,
             switch(group, "eps_hat"),
         )

@@ -100,7 +100,7 @@ class RMSprop(Optimizer):
             group["weight_decay"],
             group["eps"],
             group["momentum"],
-            switch(group, "centered"),
-            switch(group, "maximize"),
+            1.0 if group["centered"] else 0.0,
+            1.0 if group["maximize"] else 0.0,
             switch(group, "eps_inside_root"),
         )

@@ -117,7 +117,7 @@ class SGD(Optimizer):
             group["momentum"],
             group["dampening"],
             float(group["weight_decay"]),
-            switch(group, "nesterov"),
-            switch(group, "maximize"),
+            1.0 if group["nesterov"] else 0.0,
+            1.0 if group["maximize"] else 0.0,
             switch(group, "rate_inside"),
         )
