@@ -7,7 +7,6 @@ table of rules, what is refused, and the step over many parameters.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,11 +31,10 @@ class ArrayTable:
         self.arrays[:] = arrays
 
 
-@dataclass(frozen=True, slots=True)
 class _Rule:
     """What a step needs to know of a rule.
 
-    Attributes:
+    Args:
         function: the rule over one parameter.
         states: how many state arrays a parameter has.
         hyper: how many hyper-parameters, the group's memory included.
@@ -46,13 +44,25 @@ class _Rule:
         whole: how a shape is told to C as (batch, rows, columns); None where it does not matter.
     """
 
-    function: Callable[..., None]
-    states: int
-    hyper: int
-    numbers: int = 1
-    needed: Callable[[Sequence[float], Shape], Sequence[int]] | None = None
-    sizes: Callable[[Shape], Sequence[int]] | None = None
-    whole: Callable[[Shape], tuple[int, int, int]] | None = None
+    __slots__ = ("function", "hyper", "needed", "numbers", "sizes", "states", "whole")
+
+    def __init__(
+        self,
+        function: Callable[..., None],
+        states: int,
+        hyper: int,
+        numbers: int = 1,
+        needed: Callable[[Sequence[float], Shape], Sequence[int]] | None = None,
+        sizes: Callable[[Shape], Sequence[int]] | None = None,
+        whole: Callable[[Shape], tuple[int, int, int]] | None = None,
+    ) -> None:
+        self.function = function
+        self.states = states
+        self.hyper = hyper
+        self.numbers = numbers
+        self.needed = needed
+        self.sizes = sizes
+        self.whole = whole
 
 
 def _matrices(shape: Shape) -> tuple[int, int, int]:

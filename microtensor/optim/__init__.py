@@ -1,6 +1,8 @@
 """Optimizers: each one file, each step one kernel call for all parameters of a group."""
 
-from microtensor.optim import lr_scheduler, swa_utils
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from microtensor.optim.adabelief import AdaBelief
 from microtensor.optim.adadelta import Adadelta
 from microtensor.optim.adafactor import Adafactor
@@ -25,6 +27,17 @@ from microtensor.optim.schedule_free import ScheduleFreeAdamW, ScheduleFreeSGD
 from microtensor.optim.sgd import SGD
 from microtensor.optim.sparse_adam import SparseAdam
 from microtensor.optim.yogi import Yogi
+
+if TYPE_CHECKING:
+    from microtensor.optim import lr_scheduler, swa_utils
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when first asked for: importing microtensor is to stay quick.
+    if name in ("lr_scheduler", "swa_utils"):
+        return import_module(f"microtensor.optim.{name}")
+    raise AttributeError(f"module 'microtensor.optim' has no attribute {name!r}")
+
 
 __all__ = [
     "ASGD",

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any
 
 
-@dataclass(frozen=True, slots=True)
 class Point:
     """A function on a line: where, its value, its gradient, and its slope along the line."""
 
-    t: float
-    value: float
-    gradient: Any
-    slope: float
+    __slots__ = ("gradient", "slope", "t", "value")
+
+    def __init__(self, t: float, value: float, gradient: Any, slope: float) -> None:
+        self.t = t
+        self.value = value
+        self.gradient = gradient
+        self.slope = slope
 
 
 def cubic_minimum(a: Point, b: Point, bounds: tuple[float, float] | None = None) -> float:
@@ -125,7 +126,7 @@ def strong_wolfe(
             continue
         done = flat(new)
         if not done and new.slope * (bracket[high].t - bracket[low].t) >= 0:
-            bracket[high] = replace(bracket[low])
+            bracket[high] = bracket[low]
         bracket[low] = new
         if done:
             break

@@ -383,6 +383,7 @@ def touched_rows(p: Tensor) -> Any:
 
     Raises:
         TypeError: ``grad.rows`` is neither None nor integers.
+        IndexError: it names a row that the parameter does not have.
     """
     rows = getattr(p._grad, "rows", None)
     if rows is None:
@@ -390,4 +391,10 @@ def touched_rows(p: Tensor) -> Any:
     array = np.asarray(rows._array if isinstance(rows, Tensor) else rows).reshape(-1)
     if array.dtype.kind not in "iu" and array.size:
         raise TypeError(f"grad.rows must be integers, not {array.dtype}")
-    return np.unique(array.astype(np.int64))
+    touched = np.unique(array.astype(np.int64))
+    limit = p._array.shape[0] if p._array.ndim else 1
+    if touched.size and not 0 <= touched[0] <= touched[-1] < limit:
+        raise IndexError(
+            f"grad.rows has rows {touched[0]} to {touched[-1]} of a parameter of {limit} rows"
+        )
+    return touched

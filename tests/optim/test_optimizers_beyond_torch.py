@@ -304,14 +304,14 @@ def test_a_row_with_nan_counts_as_touched():
 @pytest.mark.parametrize(
     ("rows", "error", "words"),
     [
-        ([3], IndexError, "3 rows"),
-        ([-1], IndexError, "3 rows"),
+        ([3], IndexError, "rows 3 to 3 of a parameter of 3 rows"),
+        ([-1, 2], IndexError, "rows -1 to 2"),
         ([0.5], TypeError, "must be integers"),
     ],
 )
 def test_rows_that_cannot_be_are_named_and_nothing_moves(rows, error, words):
     first, p = leaf(np.ones((3, 2))), leaf(np.ones((3, 2)))
-    optimizer = mt.optim.SparseAdam([first, p])
+    optimizer = mt.optim.SparseAdam([{"params": [first]}, {"params": [p]}])
     first.grad, p.grad = mt.ones(3, 2, dtype=mt.float64), mt.ones(3, 2, dtype=mt.float64)
     p.grad.rows = np.array(rows)
     before = bits([first, p])
