@@ -29,7 +29,7 @@ help:
 	@echo 'make test      set everything up, then run the tests'
 	@echo 'make build     set everything up: .venv, the extension compiled, and what is needed to run'
 	@echo 'make lint      ruff, mypy, clang-format and whether generated files are current'
-	@echo 'make format    let ruff and clang-format rewrite what they can; generate stubs and docs/ops.md'
+	@echo 'make format    let ruff and clang-format rewrite what they can; generate stubs and reference pages'
 	@echo 'make sanitize  the C kernels under address, undefined-behaviour and thread sanitizers'
 	@echo 'make bench     measure against PyTorch, JAX and scikit-learn (large downloads)'
 	@echo 'make clean     remove what was built; make distclean: .venv too'
@@ -64,6 +64,7 @@ bench: $(READY_TO_BENCH)
 	$(RUN) benchmarks/step.py --output benchmarks/RESULTS.md
 	$(RUN) benchmarks/kernels.py --output benchmarks/RESULTS.md
 	$(RUN) benchmarks/engine.py --output benchmarks/RESULTS.md
+	$(RUN) benchmarks/optimizers.py --output benchmarks/RESULTS.md
 
 clean:
 	rm -rf build dist *.egg-info microtensor/_native* .pytest_cache .mypy_cache .ruff_cache .hypothesis

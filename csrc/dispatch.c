@@ -7,6 +7,7 @@
 
 #include "blas.h"
 #include "kernels.h"
+#include "steps.h"
 #include "threads.h"
 
 /* --- instruction sets ------------------------------------------------------------------------- */
@@ -92,13 +93,17 @@ static const char *const rows_backward_names[] = {
 static const char *const reduce_names[] = {
 #include "table.h"
     NULL};
-#define MT_STEP(name, states) #name,
+#define MT_STEP(name, states, numbers) #name,
 static const char *const step_names[] = {
 #include "table.h"
     NULL};
 
-#define MT_STEP(name, states) states,
+#define MT_STEP(name, states, numbers) states,
 static const int step_states[] = {
+#include "table.h"
+};
+#define MT_STEP(name, states, numbers) numbers,
+static const int step_numbers[] = {
 #include "table.h"
 };
 
@@ -123,22 +128,7 @@ const char *mt_kernel_name(const char *kind, int op) {
 }
 
 int mt_step_states(int op) { return op >= 0 && op < MT_STEP_COUNT ? step_states[op] : -1; }
-
-/* Which states (bit j for state j) a step with these hyper-parameters cannot do without. */
-static unsigned states_needed(int op, const double *hyper) {
-    switch (op) {
-    case MT_STEP_sgd:
-        return hyper[1] != 0;
-    case MT_STEP_adagrad:
-        return 1;
-    case MT_STEP_adadelta:
-        return 3;
-    case MT_STEP_rmsprop:
-        return 1u | (unsigned)(hyper[4] != 0) << 1 | (unsigned)(hyper[5] != 0) << 2;
-    default: /* adam */
-        return 3u | (unsigned)(hyper[6] != 0) << 2;
-    }
-}
+int mt_step_numbers(int op) { return op >= 0 && op < MT_STEP_COUNT ? step_numbers[op] : -1; }
 
 /* --- pointers --------------------------------------------------------------------------------- */
 
@@ -198,12 +188,14 @@ static inline int64_t columns_per_task(int64_t outer, int64_t rows, int64_t colu
 #define real float
 #define FN(name) name##_f32
 #include "entries.inc"
+#include "step_entry.inc"
 #undef real
 #undef FN
 
 #define real double
 #define FN(name) name##_f64
 #include "entries.inc"
+#include "step_entry.inc"
 #undef real
 #undef FN
 

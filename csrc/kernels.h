@@ -32,15 +32,19 @@ enum {
     MT_REDUCE_COUNT
 };
 enum {
-#define MT_STEP(name, states) MT_STEP_##name,
+#define MT_STEP(name, states, numbers) MT_STEP_##name,
 #include "table.h"
     MT_STEP_COUNT
 };
 
-/* More state arrays than any step rule has. */
-#define MT_STATES_LIMIT 4
-/* Room for what a step rule computes once per step. */
+/* As many state arrays, and as many plain numbers, as a step rule may have for a parameter. */
+#define MT_STATES_LIMIT 6
+#define MT_NUMBERS_LIMIT 4
+/* Room for what a step rule computes once per step, and for what it sums up. */
 #define MT_STEP_CONSTANTS 16
+#define MT_STEP_TOTALS 2
+/* Elements whose sums fit their type: a pass that sums gets no more at once. */
+#define MT_STEP_BLOCK 4096
 
 enum mt_reduction { MT_REDUCTION_NONE, MT_REDUCTION_MEAN, MT_REDUCTION_SUM };
 

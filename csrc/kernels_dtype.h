@@ -21,11 +21,20 @@ struct FN(mt_kernels) {
     struct mt_moments (*moments)(int64_t n, const real *x);
     void (*moments_columns)(int64_t n, int64_t columns, int64_t first, int64_t last,
                             double correction, const real *x, real *variance, real *mean);
-    /* One step of the elements of one parameter: first what all its elements share (`step` counts
+    /* One step of the elements of one parameter: first what all its elements share (numbers[0] counts
      * this step too), then the pass. states[j] may be NULL where hyper makes no use of it. */
-    void (*step_constants[MT_STEP_COUNT])(double step, const double *hyper, real *constants);
+    void (*step_constants[MT_STEP_COUNT])(const double *numbers, const double *hyper,
+                                          const double *totals, real *constants);
     void (*step[MT_STEP_COUNT])(int64_t n, const real *constants, real *parameter,
                                 const real *gradient, real *const *states);
+    /* Before it, for the rules with sums: the pass that adds to them. */
+    void (*step_sums[MT_STEP_COUNT])(int64_t n, const real *constants, const real *parameter,
+                                     const real *gradient, real *const *states, double *totals);
+    /* One step of a whole parameter of shape {batch, rows, columns}. touched: the number of rows that
+     * have a gradient, then their indices; NULL where that was not said. */
+    void (*step_whole[MT_STEP_COUNT])(const int64_t *shape, const double *numbers,
+                                      const double *hyper, const int64_t *touched, real *parameter,
+                                      const real *gradient, real *const *states);
     /* Losses of some rows: their sum and the sum of their weights, or, unreduced, each loss. */
     void (*cross_entropy)(int64_t rows, const struct mt_cross_entropy *call, const real *x,
                           const int64_t *target, const real *weight, real *log_sum, double *sums,

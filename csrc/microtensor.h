@@ -10,8 +10,9 @@
  * "reduce", "step"), or NULL past its end: Python learns the numbering from here. */
 const char *mt_kernel_name(const char *kind, int op);
 
-/* The number of state arrays that step row `op` keeps for each parameter. */
+/* The number of state arrays, and of plain numbers, that step row `op` keeps for each parameter. */
 int mt_step_states(int op);
+int mt_step_numbers(int op);
 
 /* Instruction sets: name of the i-th one compiled in ("baseline", "x86-64-v3", "x86-64-v4"), NULL past the end;
  * whether this processor runs it; choose it (0, or -1 if unknown or not supported); the one in use. */

@@ -62,13 +62,18 @@ int FN(mt_cross_entropy_backward)(int64_t rows, int64_t columns, int reduction,
                                   const real *log_sum, const real *total, real *out);
 
 /* One optimizer step over `count` parameters, in place; no two arrays overlap. op is a MT_STEP row.
- * states holds the state arrays parameter by parameter (states[i * states_per_parameter + j], NULL
- * where unused); steps[i] counts the steps of parameter i and is advanced here, but for parameters
- * without a gradient (NULL), which are passed over; hyper is read afresh at each call, its layout
- * stated at each rule (optimizers.inc). Returns -1 also where a state that hyper calls for is NULL. */
-int FN(mt_step)(int op, int64_t count, const int64_t *sizes, real *const *parameters,
-                const real *const *gradients, real *const *states, double *steps,
-                const double *hyper);
+ * shapes[3 * i] is parameter i as {batch, rows, columns}; it and touched are read by the rules that
+ * take whole parameters alone, and may be NULL for the others. states holds the state arrays parameter
+ * by parameter (states[i * states_per_parameter + j], NULL where unused), numbers its plain numbers
+ * likewise, of which the first counts its steps: they are advanced here, but for parameters without a
+ * gradient (NULL), which are passed over. hyper is read afresh at each call, its layout stated at each
+ * rule (optimizers*.inc); what stands after a bar there is the group's memory, advanced here too.
+ * touched, where it is not NULL, has for each parameter NULL or the number of rows that have a gradient
+ * and their indices. Returns -1 also where a state that hyper calls for is NULL, or a row index lies
+ * outside its parameter. */
+int FN(mt_step)(int op, int64_t count, const int64_t *sizes, const int64_t *shapes,
+                real *const *parameters, const real *const *gradients, real *const *states,
+                const int64_t *const *touched, double *numbers, double *hyper);
 
 /* n numbers uniform in [0, 1), 24 (f32) or 53 (f64) bits each, from Philox4x32-10. state is
  * {seed, offset}; offset is advanced by the counters used, one for every four words. */

@@ -8,7 +8,14 @@
  *   MT_ROWS(name)          row by row, in rows.inc
  *   MT_ROWS_BACKWARD(name) its gradient from g and the saved output, in rows.inc
  *   MT_REDUCE(name)        over one of three dimensions, in reduce.inc
- *   MT_STEP(name, states)  optimizer step with so many state arrays per parameter, in optimizers.inc
+ *
+ * Optimizer steps, in optimizers*.inc, each with the number of state arrays and of plain numbers (the
+ * first counts the steps) that it keeps for a parameter:
+ *   MT_STEP(name, states, numbers)        one pass over the elements, whatever their shape
+ *   MT_STEP_SUMS(name, states, numbers)   a pass that also sums over the parameter (or the group), and
+ *                                         a second one that moves it by what the sums say
+ *   MT_STEP_WHOLE(name, states, numbers)  one whole parameter at a time, whose shape matters
+ * Whoever defines MT_STEP alone gets the rows of all three.
  */
 
 #ifndef MT_UNARY
@@ -27,7 +34,13 @@
 #define MT_REDUCE(name)
 #endif
 #ifndef MT_STEP
-#define MT_STEP(name, states)
+#define MT_STEP(name, states, numbers)
+#endif
+#ifndef MT_STEP_SUMS
+#define MT_STEP_SUMS(name, states, numbers) MT_STEP(name, states, numbers)
+#endif
+#ifndef MT_STEP_WHOLE
+#define MT_STEP_WHOLE(name, states, numbers) MT_STEP(name, states, numbers)
 #endif
 
 MT_UNARY(exp)
@@ -86,11 +99,30 @@ MT_REDUCE(mean)
 MT_REDUCE(amax)
 MT_REDUCE(amin)
 
-MT_STEP(sgd, 1)
-MT_STEP(adagrad, 1)
-MT_STEP(adadelta, 2)
-MT_STEP(rmsprop, 3)
-MT_STEP(adam, 3)
+MT_STEP(sgd, 1, 1)
+MT_STEP(asgd, 1, 3)
+MT_STEP(rprop, 2, 1)
+MT_STEP(adagrad, 1, 1)
+MT_STEP(adadelta, 2, 1)
+MT_STEP(rmsprop, 3, 1)
+MT_STEP(adam, 3, 1)
+MT_STEP(adamax, 2, 1)
+MT_STEP(nadam, 2, 2)
+MT_STEP(radam, 2, 1)
+MT_STEP(lion, 1, 1)
+MT_STEP(adabelief, 2, 1)
+MT_STEP(yogi, 2, 1)
+MT_STEP(schedule_free_sgd, 1, 1)
+MT_STEP(schedule_free_adamw, 2, 1)
+MT_STEP(average, 1, 1)
+
+MT_STEP_SUMS(lamb, 2, 1)
+MT_STEP_SUMS(lars, 1, 1)
+MT_STEP_SUMS(prodigy, 4, 1)
+
+MT_STEP_WHOLE(sparse_adam, 2, 1)
+MT_STEP_WHOLE(adafactor, 3, 1)
+MT_STEP_WHOLE(muon, 5, 1)
 
 #undef MT_UNARY
 #undef MT_BINARY
@@ -98,3 +130,5 @@ MT_STEP(adam, 3)
 #undef MT_ROWS_BACKWARD
 #undef MT_REDUCE
 #undef MT_STEP
+#undef MT_STEP_SUMS
+#undef MT_STEP_WHOLE

@@ -1,4 +1,4 @@
-"""Write what is derived from the ops' declarations: the type stubs and the reference page.
+"""Write what is derived from declarations: the type stubs and the reference pages.
 
 python tools/generate.py           write them
 python tools/generate.py --check   fail if one of them is not current
@@ -17,6 +17,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from microtensor import optim  # noqa: E402
 from microtensor.ops import Op, methods, properties, published, registry, signatures  # noqa: E402
 from microtensor.ops.declare import parse_signature  # noqa: E402
 
@@ -155,8 +156,8 @@ def reference_page() -> str:
         "C kernel against the exact value; empty where the op is plain arithmetic or runs in "
         "NumPy.\n",
     ]
-    seen = {function for names in published.values() for function in names.values()}
-    public = [op for op in registry.values() if op.public in seen or op.method or op.formula]
+    named = {name for names in published.values() for name in names}
+    public = [op for op in registry.values() if op.name in named or op.method]
     parts += [
         "## Declared",
         "",
@@ -175,6 +176,83 @@ def reference_page() -> str:
     return "\n".join([*parts, ""])
 
 
+# Arguments that PyTorch has and that change nothing here, or that all have.
+SAME_EVERYWHERE = {"self", "params", "foreach", "fused", "capturable", "differentiable", "maximize"}
+
+
+def defaults_of(kind: type) -> str:
+    """Give a class's arguments and their defaults, but for those that are the same everywhere."""
+    parameters = inspect.signature(kind.__init__).parameters.values()
+    return ", ".join(
+        f"`{p.name}`" if p.default is p.empty else f"`{p.name}={p.default!r}`"
+        for p in parameters
+        if p.name not in SAME_EVERYWHERE
+    )
+
+
+def reference_of(kind: type) -> str:
+    """Give what stands under References in a class's docstring."""
+    _, _, rest = (inspect.getdoc(kind) or "").partition("References:\n")
+    return " ".join(rest.split("\n\n")[0].split()).rstrip(".")
+
+
+def states_of(kind: type) -> str:
+    """Give what an optimizer keeps for each parameter, and for a group."""
+    if not issubclass(kind, optim.Optimizer):
+        return "slow weights"
+    numbers = kind._number_names if kind._counts_steps else ()
+    kept = [f"`{name}`" for name in (*numbers, *kind._state_names)]
+    if kind._memory:
+        kept.append("of a group: " + ", ".join(f"`{name}`" for name in kind._memory))
+    return ", ".join(kept)
+
+
+def table_row(*cells: str) -> str:
+    """Give a row of a Markdown table."""
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def optimizers_page() -> str:
+    """Give the page that lists every optimizer and every schedule."""
+    notice = NOTICE.replace("microtensor/ops", "microtensor/optim")
+    public = [getattr(optim, name) for name in optim.__all__]
+    kinds = sorted(
+        (each for each in public if getattr(each, "_formula", "")), key=lambda k: k.__name__.lower()
+    )
+    parts = [
+        "# Optimizers\n",
+        f"<!-- {notice} -->\n",
+        "Each is one file of `microtensor/optim`, whose docstring has the whole algorithm. w is a "
+        "parameter, g its gradient (its sign turned by `maximize`), m and s running averages of g "
+        "and g², hats correct them for their start, lr is the learning rate, λ `weight_decay`. A "
+        "step over a group is one call of a kernel, whatever the number of parameters; L-BFGS "
+        "alone works with products of vectors.\n",
+        "| optimizer | what it is | rule | arguments and defaults | state | reference |",
+        "|---|---|---|---|---|---|",
+        *(
+            table_row(
+                f"`{kind.__name__}`",
+                summary(kind),
+                kind._formula,
+                defaults_of(kind),
+                states_of(kind),
+                reference_of(kind),
+            )
+            for kind in kinds
+        ),
+        "",
+        "## Schedules\n",
+        "| schedule | what it is | arguments and defaults |",
+        "|---|---|---|",
+    ]
+    schedules = [getattr(optim.lr_scheduler, name) for name in optim.lr_scheduler.__all__]
+    schedules = [each for each in schedules if each is not optim.lr_scheduler.LRScheduler]
+    schedules.append(optim.swa_utils.SWALR)
+    for kind in sorted(schedules, key=lambda k: k.__name__.lower()):
+        parts.append(table_row(f"`{kind.__name__}`", summary(kind), defaults_of(kind)))
+    return "\n".join([*parts, ""])
+
+
 def outputs() -> dict[Path, str]:
     """Give every derived file and what it should contain."""
     package = ROOT / "microtensor"
@@ -184,6 +262,7 @@ def outputs() -> dict[Path, str]:
         package / "nn" / "functional.pyi": stub_module("nn.functional"),
         package / "ops" / "methods.pyi": stub_methods(),
         ROOT / "docs" / "ops.md": reference_page(),
+        ROOT / "docs" / "optimizers.md": optimizers_page(),
     }
 
 

@@ -27,6 +27,7 @@ _OPS = {name: op for op, name in enumerate(names("step"))}
 _POINTERS = {FLOAT32: ffi.typeof("float *[]"), FLOAT64: ffi.typeof("double *[]")}
 _ITEMS = {FLOAT32: f32, FLOAT64: f64}
 _SIZES = ffi.typeof("int64_t[]")
+_ROWS = ffi.typeof("int64_t *[]")
 
 # Numbers for the sizes a table has had: never the same twice, in any table.
 _stamps = itertools.count(1)
@@ -39,7 +40,9 @@ class ArrayTable(twin_steps.ArrayTable):
     are other objects than before.
     """
 
-    __slots__ = ("_agreed", "_buffers", "_item", "_pointers", "_sizes", "_stamp", "dtype", "odd")
+    __slots__ = (
+        "_agreed", "_buffers", "_item", "_pointers", "_shapes", "_sizes", "_stamp", "dtype", "odd"
+    )  # fmt: skip
     dtype: Any  # float32 or float64; None if C takes no arrays of theirs
     odd: set[int]  # the entries that C cannot take, by their index
 
@@ -92,6 +95,7 @@ class ArrayTable(twin_steps.ArrayTable):
         self._sizes = ffi.new(_SIZES, count)
         self._stamp = next(_stamps)
         self._agreed: tuple[Any, ...] = ()
+        self._shapes: Any = NULL
         self.odd = set()
         for i, array in enumerate(arrays):
             if array is not None:
@@ -122,8 +126,9 @@ def step(
     parameters: ArrayTable,
     gradients: ArrayTable,
     states: ArrayTable,
-    steps: Any,
+    numbers: Any,
     hyper: Any,
+    touched: Sequence[Any] | None = None,
 ) -> None:
     if gradients.odd:
         # C only reads gradients: contiguous copies serve as well.
@@ -134,32 +139,49 @@ def step(
             ]
         )
     # The checks are made once per combination of sizes.
-    stamps = (rule, parameters._stamp, gradients._stamp, states._stamp, steps.size, hyper.size)
+    stamps = (rule, parameters._stamp, gradients._stamp, states._stamp, numbers.size, hyper.size)
     if parameters._agreed != stamps:
-        check_step(rule, parameters.arrays, gradients.arrays, states.arrays, steps, hyper)
+        check_step(rule, parameters.arrays, gradients.arrays, states.arrays, numbers, hyper)
+        whole = RULES[rule].whole
+        if whole is not None:
+            shapes = [(0, 0, 0) if x is None else whole(x.shape) for x in parameters.arrays]
+            parameters._shapes = ffi.new(_SIZES, [n for shape in shapes for n in shape])
         parameters._agreed = stamps
     if (
         not (parameters.odd or states.odd or gradients.odd)
         and parameters.dtype is gradients.dtype
         and states.agree(parameters.dtype)
-        and steps.dtype is FLOAT64 is hyper.dtype
+        and numbers.dtype is FLOAT64 is hyper.dtype
     ):
+        rows, held = (NULL, None) if touched is None else _pointers_to(touched)
         try:
             call = lib.mt_step_f32 if parameters.dtype is FLOAT32 else lib.mt_step_f64
             if not call(
                 _OPS[rule],
                 len(parameters.arrays),
                 parameters._sizes,
+                parameters._shapes,
                 parameters._pointers,
                 gradients._pointers,
                 states._pointers,
-                buffer(f64, steps, True),
-                buffer(f64, hyper),
+                rows,
+                buffer(f64, numbers, True),
+                buffer(f64, hyper, True),
             ):
                 return
         except ValueError:
             pass
-    twin_steps.step(rule, parameters, gradients, states, steps, hyper)
+        del held
+    twin_steps.step(rule, parameters, gradients, states, numbers, hyper, touched)
+
+
+def _pointers_to(touched: Sequence[Any]) -> tuple[Any, list[Any]]:
+    """Give C the touched rows: for each parameter how many, and which; and what owns the memory."""
+    held = [
+        None if rows is None else ffi.new(_SIZES, [len(rows), *rows.tolist()]) for rows in touched
+    ]
+    pointers = ffi.new(_ROWS, [NULL if rows is None else rows for rows in held])
+    return pointers, held
 
 
 step.__doc__ = twin_steps.step.__doc__

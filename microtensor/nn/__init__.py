@@ -1,6 +1,6 @@
 """Modules to build networks of, under PyTorch's names."""
 
-from microtensor.nn import functional, init
+from microtensor.nn import functional, init, utils
 from microtensor.nn.activations import (
     ELU,
     GELU,
@@ -51,4 +51,5 @@ __all__ = [
     "Tanh",
     "functional",
     "init",
+    "utils",
 ]

@@ -43,6 +43,7 @@ class Adadelta(Optimizer):
     """
 
     _rule = "adadelta"
+    _formula = "w ← w - lr·√(u + ε) / √(s + ε)·g; s, u: averages of g² and of the squared steps"
     _state_names = ("square_avg", "acc_delta")
 
     def __init__(

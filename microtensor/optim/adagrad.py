@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from microtensor.optim.optimizer import Optimizer
-from microtensor.optim.options import check_common, require_at_least_zero
+from microtensor.optim.options import check_common, dialects, require_at_least_zero, switch
 
 
 class Adagrad(Optimizer):
@@ -20,7 +20,7 @@ class Adagrad(Optimizer):
         w ← w - lr/(1 + (t-1)·lr_decay) · g / (√s + ε)
 
     Parameters that are updated rarely keep a large rate. ε stands outside the root, as in PyTorch;
-    the paper has none, other texts put it inside.
+    the paper has none, other texts put it inside, g / √(s + ε): ``eps_inside_root=True``.
 
     Args:
         params: tensors, or dicts of "params" and options.
@@ -31,6 +31,7 @@ class Adagrad(Optimizer):
         eps: ε, at least 0.
         maximize: climb instead.
         foreach, differentiable, fused: PyTorch's; every step here is fused.
+        eps_inside_root: √(s + ε) for √s + ε.
 
     Raises:
         ValueError: an option outside its range.
@@ -48,6 +49,7 @@ class Adagrad(Optimizer):
     """
 
     _rule = "adagrad"
+    _formula = "s ← s + g²; w ← w - lr·g / (√s + ε)"
     _state_names = ("sum",)
 
     def __init__(
@@ -63,6 +65,7 @@ class Adagrad(Optimizer):
         maximize: bool = False,
         differentiable: bool = False,
         fused: bool | None = None,
+        eps_inside_root: bool = False,
     ) -> None:
         super().__init__(
             params,
@@ -76,6 +79,7 @@ class Adagrad(Optimizer):
                 "maximize": maximize,
                 "differentiable": differentiable,
                 "fused": fused,
+                **dialects(eps_inside_root=eps_inside_root),
             },
         )
 
@@ -100,4 +104,5 @@ class Adagrad(Optimizer):
             group["weight_decay"],
             group["eps"],
             1.0 if group["maximize"] else 0.0,
+            switch(group, "eps_inside_root"),
         )

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from microtensor.optim.optimizer import Optimizer
-from microtensor.optim.options import check_common, number, require, require_at_least_zero
+from microtensor.optim.options import (
+    check_betas,
+    check_common,
+    dialects,
+    require_at_least_zero,
+    switch,
+)
 
 
 class Adam(Optimizer):
@@ -22,6 +28,10 @@ class Adam(Optimizer):
     for its start, the paper does not); with ``decoupled_weight_decay`` it is AdamW. The first step
     is lr·sign(g), up to ε.
 
+    The paper's text also gives a cheaper order, w ← w - lr·√(1 - β₂ᵗ)/(1 - β₁ᵗ) · m/(√s + ε̂), whose
+    ε̂ is not divided by the correction and so weighs more in the first steps: ``eps_hat=True``
+    (TensorFlow's).
+
     Args:
         params: tensors, or dicts of "params" and options.
         lr: the learning rate, at least 0.
@@ -32,6 +42,7 @@ class Adam(Optimizer):
         foreach, capturable, differentiable, fused: PyTorch's; every step here is fused.
         maximize: climb instead.
         decoupled_weight_decay: shrink the weights beside the step, as AdamW does.
+        eps_hat: add ε to the uncorrected root.
 
     Raises:
         ValueError: an option outside its range.
@@ -49,6 +60,7 @@ class Adam(Optimizer):
     """
 
     _rule = "adam"
+    _formula = "w ← w - lr·m̂ / (√ŝ + ε)"
     _state_names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 
     def __init__(
@@ -66,6 +78,7 @@ class Adam(Optimizer):
         differentiable: bool = False,
         fused: bool | None = None,
         decoupled_weight_decay: bool = False,
+        eps_hat: bool = False,
     ) -> None:
         super().__init__(
             params,
@@ -81,19 +94,14 @@ class Adam(Optimizer):
                 "differentiable": differentiable,
                 "fused": fused,
                 "decoupled_weight_decay": decoupled_weight_decay,
+                **dialects(eps_hat=eps_hat),
             },
         )
 
     def _check_group(self, group: dict[str, Any]) -> None:
         check_common(group)
         require_at_least_zero(group, "eps")
-        betas = group["betas"]
-        if not isinstance(betas, tuple | list) or len(betas) != 2:
-            raise TypeError(f"betas must be a pair of numbers, each in [0, 1), not {betas!r}")
-        for place, beta in enumerate(betas):
-            size = number({"betas": beta}, "betas")
-            words = f"beta parameter at index {place}"
-            require(words, beta, "betas in [0, 1)", 0.0 <= size < 1.0)
+        check_betas(group)
 
     def _used_states(self, group: dict[str, Any]) -> tuple[bool, ...]:
         return (True, True, bool(group["amsgrad"]))
@@ -109,4 +117,5 @@ class Adam(Optimizer):
             1.0 if group["decoupled_weight_decay"] else 0.0,
             1.0 if group["amsgrad"] else 0.0,
             1.0 if group["maximize"] else 0.0,
+            switch(group, "eps_hat"),
         )

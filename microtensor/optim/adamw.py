@@ -23,6 +23,7 @@ class AdamW(Adam):
         amsgrad: keep the maximum, for convergence.
         maximize: climb instead.
         foreach, capturable, differentiable, fused: PyTorch's; every step here is fused.
+        eps_hat: add ε to the uncorrected root, see :class:`Adam`.
 
     Raises:
         ValueError: an option outside its range.
@@ -39,6 +40,8 @@ class AdamW(Adam):
         algorithm 2.
     """
 
+    _formula = "w ← w - lr·λ·w - lr·m̂ / (√ŝ + ε)"
+
     def __init__(
         self,
         params: Any,
@@ -53,6 +56,7 @@ class AdamW(Adam):
         capturable: bool = False,
         differentiable: bool = False,
         fused: bool | None = None,
+        eps_hat: bool = False,
     ) -> None:
         super().__init__(
             params,
@@ -67,4 +71,5 @@ class AdamW(Adam):
             differentiable=differentiable,
             fused=fused,
             decoupled_weight_decay=True,
+            eps_hat=eps_hat,
         )

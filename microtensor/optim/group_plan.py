@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from microtensor import kernels
+from microtensor.kernels.twin_steps import RULES
 from microtensor.tensor import Tensor, wrap
 
 if TYPE_CHECKING:
@@ -35,33 +36,49 @@ class GroupPlan:
         self.values = values
         self.hyper = np.array(values, np.float64)
         self.used = optimizer._used_states(group)
+        self.memory = optimizer._memory
         names = optimizer._state_names
         self.used_names = tuple(n for n, used in zip(names, self.used, strict=True) if used)
         # Rules without a step count still tell the first step, which finds no state yet, apart.
         begun = [optimizer._begin(p, self.used_names, group) for p in active]
         self.calls: list[_Call] = []
         dtypes = [p._array.dtype for p in active]
-        for dtype in dict.fromkeys(dtypes):
+        kinds = list(dict.fromkeys(dtypes))
+        if self.memory and len(kinds) > 1:
+            raise ValueError(
+                f"{type(optimizer).__name__} remembers one {self.memory[0]!r} for a group, whose "
+                f"parameters must be of one dtype; got {', '.join(str(each) for each in kinds)}"
+            )
+        number_names = optimizer._number_names if optimizer._counts_steps else ()
+        self._held_names = self.used_names + number_names
+        for dtype in kinds:
             places = [i for i, d in enumerate(dtypes) if d == dtype]
-            steps = np.array([begun[i] for i in places], np.float64)
-            if optimizer._counts_steps:
-                for j, i in enumerate(places):
-                    state = optimizer._state[active[i]]
-                    steps[j] = float(state["step"])
-                    # The state's step is the place the kernel counts in.
-                    state["step"] = wrap(steps[j : j + 1].reshape(()))
+            numbers = np.zeros((len(places), RULES[optimizer._rule].numbers), np.float64)
+            for j, i in enumerate(places):
+                numbers[j, 0] = begun[i]
+                state = optimizer._state[active[i]] if number_names else {}
+                for m, name in enumerate(number_names):
+                    numbers[j, m] = float(state[name])
+                    # The state's number is the place the kernel counts in.
+                    state[name] = wrap(numbers[j, m : m + 1].reshape(()))
             parameters = [active[i] for i in places]
             states = self._arrays(optimizer._state, names, parameters)
-            self.calls.append(_Call(places, parameters, states, steps))
-        self._held_names = self.used_names + (("step",) if optimizer._counts_steps else ())
+            room = optimizer._room(parameters)
+            if room:
+                own = len(names)
+                states = [
+                    array
+                    for j in range(len(parameters))
+                    for array in (*states[j * own : (j + 1) * own], *room)
+                ]
+            self.calls.append(_Call(places, parameters, states, numbers))
         self._held = self._arrays(optimizer._state, self._held_names, self.active)
 
     def _arrays(self, state: Any, names: Any, parameters: Any) -> list[Any]:
         """Give the arrays of the state now, None for those that are missing or not used."""
-        wanted = {*self.used_names, "step"}
         owned = [state.get(p, {}) for p in parameters]
         return [
-            getattr(own.get(n), "_array", None) if n in wanted else None
+            getattr(own.get(n), "_array", None) if n in self._held_names else None
             for own in owned
             for n in names
         ]
@@ -95,31 +112,42 @@ class GroupPlan:
         now = self._arrays(optimizer._state, self._held_names, active)
         return all(map(is_, now, self._held))
 
-    def run(self, rule: str, gradients: list[Any]) -> None:
-        """Make the step."""
-        if len(self.calls) == 1:
-            self.calls[0].run(rule, gradients, self.hyper)
-            return
+    def run(self, rule: str, gradients: list[Any], group: dict[str, Any], touched: Any) -> None:
+        """Make the step, and tell the group what it is to remember."""
         for call in self.calls:
-            call.run(rule, [gradients[i] for i in call.places], self.hyper)
+            if len(self.calls) == 1:
+                call.run(rule, gradients, self.hyper, touched)
+                continue
+            rows = touched and [touched[i] for i in call.places]
+            call.run(rule, [gradients[i] for i in call.places], self.hyper, rows)
+        if self.memory:
+            tail = self.hyper[-len(self.memory) :].tolist()
+            group.update(zip(self.memory, tail, strict=True))
+            self.values = (*self.values[: -len(tail)], *tail)
 
 
 class _Call:
     """One kernel call: the parameters of one dtype."""
 
     def __init__(
-        self, places: list[int], parameters: list[Tensor], states: list[Any], steps: Any
+        self, places: list[int], parameters: list[Tensor], states: list[Any], numbers: Any
     ) -> None:
         self.places = places
         self.tensors = parameters
-        self.steps = steps
+        self.numbers = numbers
         self.parameters = kernels.ArrayTable([p._array for p in parameters])
         self.gradients = kernels.ArrayTable([None] * len(parameters))
         self.states = kernels.ArrayTable(states)
 
-    def run(self, rule: str, gradients: list[Any], hyper: Any) -> None:
+    def run(self, rule: str, gradients: list[Any], hyper: Any, touched: Any) -> None:
         arrays = [p._array for p in self.tensors]
         if not all(map(is_, arrays, self.parameters.arrays)):
-            self.parameters.update(arrays)
-        self.gradients.update(gradients)
-        kernels.step(rule, self.parameters, self.gradients, self.states, self.steps, hyper)
+            # A new table, not an update: their shapes may be others.
+            self.parameters = kernels.ArrayTable(arrays)
+        if not all(map(is_, gradients, self.gradients.arrays)):
+            self.gradients.update(gradients)
+        tables = self.parameters, self.gradients, self.states
+        if touched is None:
+            kernels.step(rule, *tables, self.numbers, hyper)
+        else:
+            kernels.step(rule, *tables, self.numbers, hyper, touched)

@@ -33,8 +33,12 @@ class Optimizer:
     """
 
     _rule: ClassVar[str]
+    _formula: ClassVar[str] = ""  # the rule in one line, for the reference page
     _state_names: ClassVar[tuple[str, ...]] = ()
-    _counts_steps: ClassVar[bool] = True
+    _number_names: ClassVar[tuple[str, ...]] = ("step",)
+    _counts_steps: ClassVar[bool] = True  # whether the state shows the numbers
+    _memory: ClassVar[tuple[str, ...]] = ()  # options that the step itself advances, last in _hyper
+    _by_rows: ClassVar[bool] = False  # whether it asks gradients for their `rows`
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
@@ -51,6 +55,7 @@ class Optimizer:
         self.defaults = defaults
         self._state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self._state_seen = False
+        self._opt_called = False  # schedules warn if they are stepped first
         self.param_groups: list[dict[str, Any]] = []
         self._plans: list[GroupPlan | None] = []
         groups = list(params)
@@ -74,9 +79,21 @@ class Optimizer:
         """Which of the state arrays a group's options call for."""
         return (True,) * len(self._state_names)
 
+    def _state_shape(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+        """The shape of a state of a parameter of some shape; None if it has no such state."""
+        return shape
+
     def _initial_state(self, name: str, parameter: Any, group: dict[str, Any]) -> Any:
         """The array a parameter's state starts from."""
-        return np.zeros_like(parameter, order="C")
+        return np.zeros(self._state_shape(name, parameter.shape) or (), parameter.dtype)
+
+    def _initial_number(self, name: str, group: dict[str, Any]) -> float:
+        """The plain number a parameter's state starts from."""
+        return 0.0
+
+    def _room(self, parameters: list[Tensor]) -> tuple[Any, ...]:
+        """Arrays after the states that need not be kept, shared by all parameters."""
+        return ()
 
     # ---- state ----------------------------------------------------------------------------------
 
@@ -96,17 +113,23 @@ class Optimizer:
         """Make what is missing of a parameter's state; say whether nothing was."""
         complete = True
         if self._counts_steps:
-            self._state[p].setdefault("step", wrap(np.zeros(())))
+            own = self._state[p]
+            for name in self._number_names:
+                if name not in own:
+                    own[name] = wrap(np.array(self._initial_number(name, group), np.float64))
         for name in names:
+            shape = self._state_shape(name, p._array.shape)
+            if shape is None:
+                continue
             own = self._state[p]
             value = own.get(name)
             if value is None:
                 own[name] = wrap(self._initial_state(name, p._array, group))
                 complete = False
-            elif not isinstance(value, Tensor) or value._array.shape != p._array.shape:
+            elif not isinstance(value, Tensor) or value._array.shape != shape:
                 raise ValueError(
                     f"the state {name!r} of a parameter of shape {list(p._array.shape)} must be a "
-                    f"Tensor of that shape, not {type(value).__name__} "
+                    f"Tensor of shape {list(shape)}, not {type(value).__name__} "
                     f"{list(getattr(value, 'shape', ()))}"
                 )
         return complete
@@ -202,6 +225,7 @@ class Optimizer:
             What the closure returned, else None.
         """
         loss = None
+        self._opt_called = True
         if closure is not None:
             with enable_grad():
                 loss = closure()
@@ -222,11 +246,12 @@ class Optimizer:
             if plan is None or not plan.fits(active, values, self, group):
                 self._check_group(group)
                 plan = self._plans[place] = GroupPlan(self, group, active, values)
-            ready.append((plan, active, gradients))
-        for plan, active, gradients in ready:
+            touched = [touched_rows(p) for p in active] if self._by_rows else None
+            ready.append((plan, active, gradients, group, touched))
+        for plan, active, gradients, group, touched in ready:
             for p in active:
                 p._cell[0] += 1
-            plan.run(self._rule, gradients)
+            plan.run(self._rule, gradients, group, touched)
         return loss
 
     # ---- saving and loading ---------------------------------------------------------------------
@@ -282,7 +307,7 @@ class Optimizer:
                 raise ValueError(f"loaded state dict has state for an unknown parameter {number}")
             parameter = numbered[number]
             self._check_state_names(values)
-            state[parameter] = {k: _loaded(k, v, parameter) for k, v in values.items()}
+            state[parameter] = {k: self._loaded(k, v, parameter) for k, v in values.items()}
         groups = []
         for mine, theirs in zip(self.param_groups, saved_groups, strict=True):
             group = {**mine, **{k: deepcopy(v) for k, v in theirs.items() if k != "params"}}
@@ -293,13 +318,45 @@ class Optimizer:
         self._plans = [None] * len(groups)
 
     def _check_state_names(self, values: dict[str, Any]) -> None:
-        known = {*self._state_names, "step"}
+        known = {*self._state_names, *self._number_names}
         strange = [name for name in values if name not in known]
         if strange:
             raise ValueError(
                 f"loaded state dict is of another optimizer: {type(self).__name__} keeps "
                 f"{', '.join(sorted(known))}, not {', '.join(strange)}"
             )
+        missing = [name for name in self._required_names() if name not in values]
+        if values and missing:
+            raise ValueError(
+                f"loaded state dict is of another optimizer: {type(self).__name__} keeps "
+                f"{', '.join(missing)} too, which it has not"
+            )
+
+    def _required_names(self) -> tuple[str, ...]:
+        """What the state of a parameter that has been stepped cannot be without."""
+        numbers = self._number_names if self._counts_steps else ()
+        kind = type(self)
+        always = (
+            kind._used_states is Optimizer._used_states
+            and kind._state_shape is Optimizer._state_shape
+        )
+        return (*numbers, *(self._state_names if always else ()))
+
+    def _loaded(self, name: str, value: Any, parameter: Tensor) -> Any:
+        """Give one piece of loaded state as our own copy, in the parameter's dtype."""
+        if value is None:
+            return None
+        # In C order, whatever the saved one's: only that do the kernels take.
+        array = np.array(value.detach().numpy() if hasattr(value, "detach") else value, order="C")
+        if name in self._number_names:
+            return wrap(array.astype(np.float64).reshape(()))
+        shape = parameter._array.shape
+        if array.shape != self._state_shape(name, shape):
+            raise ValueError(
+                f"loaded state dict has {name} of shape {list(array.shape)} for a parameter of "
+                f"shape {list(shape)}"
+            )
+        return wrap(array.astype(parameter._array.dtype))
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k != "_plans"}
@@ -318,17 +375,26 @@ class Optimizer:
         return "\n".join([*lines, ")"])
 
 
-def _loaded(name: str, value: Any, parameter: Tensor) -> Any:
-    """Give one piece of loaded state as our own copy, in the parameter's dtype."""
-    if value is None:
+def touched_rows(p: Tensor) -> Any:
+    """Give the rows that a parameter's gradient reports in ``grad.rows``, each once and in order.
+
+    Returns:
+        int64 indices along the first dimension, or None where nothing is reported.
+
+    Raises:
+        TypeError: ``grad.rows`` is neither None nor integers.
+        IndexError: it names a row that the parameter does not have.
+    """
+    rows = getattr(p._grad, "rows", None)
+    if rows is None:
         return None
-    # In C order, whatever the saved one's: only that do the kernels take.
-    array = np.array(value.detach().numpy() if hasattr(value, "detach") else value, order="C")
-    if name == "step":
-        return wrap(array.astype(np.float64).reshape(()))
-    if array.shape != parameter._array.shape:
-        raise ValueError(
-            f"loaded state dict has {name} of shape {list(array.shape)} for a parameter of shape "
-            f"{list(parameter._array.shape)}"
+    array = np.asarray(rows._array if isinstance(rows, Tensor) else rows).reshape(-1)
+    if array.dtype.kind not in "iu" and array.size:
+        raise TypeError(f"grad.rows must be integers, not {array.dtype}")
+    touched = np.unique(array.astype(np.int64))
+    limit = p._array.shape[0] if p._array.ndim else 1
+    if touched.size and not 0 <= touched[0] <= touched[-1] < limit:
+        raise IndexError(
+            f"grad.rows has rows {touched[0]} to {touched[-1]} of a parameter of {limit} rows"
         )
-    return wrap(array.astype(parameter._array.dtype))
+    return touched

@@ -39,8 +39,33 @@ _WORDS = {"lr": "learning rate", "eps": "epsilon value"}
 
 def check_common(group: dict[str, Any]) -> None:
     """Check the options that all rules have."""
-    require_at_least_zero(group, "lr", "weight_decay")
+    require_at_least_zero(group, "lr", *(["weight_decay"] if "weight_decay" in group else []))
     if group.get("differentiable"):
         raise ValueError(
             "differentiable=True: steps run in fused kernels that are not recorded; legal: False"
         )
+
+
+def check_betas(group: dict[str, Any], count: int = 2) -> None:
+    """Refuse betas that are not so many numbers, each in [0, 1)."""
+    betas = group["betas"]
+    if not isinstance(betas, tuple | list) or len(betas) != count:
+        kind = "pair" if count == 2 else "triple"
+        raise TypeError(f"betas must be a {kind} of numbers, each in [0, 1), not {betas!r}")
+    for place, beta in enumerate(betas):
+        size = number({"betas": beta}, "betas")
+        words = f"beta parameter at index {place}"
+        require(words, beta, "betas in [0, 1)", 0.0 <= size < 1.0)
+
+
+def dialects(**chosen: Any) -> dict[str, Any]:
+    """Give those options that depart from PyTorch's rule; the others leave no trace in a group.
+
+    So a group, its state_dict and its text are PyTorch's own unless something else is asked for.
+    """
+    return {name: value for name, value in chosen.items() if value}
+
+
+def switch(group: dict[str, Any], name: str) -> float:
+    """Give an option that is on or off as the number the kernel reads."""
+    return 1.0 if group.get(name) else 0.0

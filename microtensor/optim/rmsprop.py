@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from microtensor.optim.optimizer import Optimizer
-from microtensor.optim.options import check_common, require_at_least_zero
+from microtensor.optim.options import check_common, dialects, require_at_least_zero, switch
 
 
 class RMSprop(Optimizer):
@@ -19,7 +19,8 @@ class RMSprop(Optimizer):
         r ← √s + ε, or √max(s - m², 0) + ε  (centered)
         v ← μ·v + g/r;  w ← w - lr·v      (with momentum; else w ← w - lr·g/r)
 
-    ε stands outside the root, as in PyTorch; Hinton's lecture has none, TensorFlow puts it inside.
+    ε stands outside the root, as in PyTorch; Hinton's lecture has none, TensorFlow puts it inside,
+    √(s + ε): ``eps_inside_root=True``.
 
     Args:
         params: tensors, or dicts of "params" and options.
@@ -31,6 +32,7 @@ class RMSprop(Optimizer):
         centered: divide by the estimated standard deviation instead.
         capturable, foreach, differentiable: PyTorch's; every step here is fused.
         maximize: climb instead.
+        eps_inside_root: √(s + ε) for √s + ε.
 
     Raises:
         ValueError: an option outside its range.
@@ -48,6 +50,7 @@ class RMSprop(Optimizer):
     """
 
     _rule = "rmsprop"
+    _formula = "s ← α·s + (1 - α)·g²; w ← w - lr·g / (√s + ε)"
     _state_names = ("square_avg", "momentum_buffer", "grad_avg")
 
     def __init__(
@@ -63,6 +66,8 @@ class RMSprop(Optimizer):
         foreach: bool | None = None,
         maximize: bool = False,
         differentiable: bool = False,
+        *,
+        eps_inside_root: bool = False,
     ) -> None:
         super().__init__(
             params,
@@ -77,6 +82,7 @@ class RMSprop(Optimizer):
                 "foreach": foreach,
                 "maximize": maximize,
                 "differentiable": differentiable,
+                **dialects(eps_inside_root=eps_inside_root),
             },
         )
 
@@ -96,4 +102,5 @@ class RMSprop(Optimizer):
             group["momentum"],
             1.0 if group["centered"] else 0.0,
             1.0 if group["maximize"] else 0.0,
+            switch(group, "eps_inside_root"),
         )

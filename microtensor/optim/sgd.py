@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from microtensor.optim.optimizer import Optimizer
-from microtensor.optim.options import check_common, number, require, require_at_least_zero
+from microtensor.optim.options import (
+    check_common,
+    dialects,
+    number,
+    require,
+    require_at_least_zero,
+    switch,
+)
 
 
 class SGD(Optimizer):
@@ -18,9 +25,15 @@ class SGD(Optimizer):
         d ← g + μ·v with nesterov, else v   (g itself without momentum)
         w ← w - lr·d
 
-    The batch decides what it is called: all rows are batch gradient descent (BGD), one row is
-    stochastic (SGD), a few are mini-batch (MBGD). The rate stands outside the velocity, as in
-    PyTorch; Sutskever et al. have it inside (v ← μ·v - lr·g), which differs when the rate changes.
+    The batch decides what it is called; the rule is the same. Of a data set of n rows::
+
+        DataLoader(data, batch_size=n)                  # BGD: all rows, the exact gradient
+        DataLoader(data, batch_size=1, shuffle=True)    # SGD: one row, noisy, n steps an epoch
+        DataLoader(data, batch_size=32, shuffle=True)   # MBGD: a few, most of both
+
+    In PyTorch the rate stands outside the velocity. Polyak and Sutskever et al. have it inside,
+    v ← μ·v + (1 - τ)·lr·g, w ← w - v: the same way while the rate is constant; when it falls, the
+    velocity keeps what it gained at the higher rate. ``rate_inside=True`` is theirs.
 
     Args:
         params: tensors, or dicts of "params" and options.
@@ -31,6 +44,7 @@ class SGD(Optimizer):
         nesterov: look ahead; needs momentum and no dampening.
         maximize: climb instead.
         foreach, differentiable, fused: PyTorch's; every step here is fused.
+        rate_inside: multiply with the rate before the velocity, not after it.
 
     Raises:
         ValueError: an option outside its range.
@@ -48,6 +62,7 @@ class SGD(Optimizer):
     """
 
     _rule = "sgd"
+    _formula = "v ← μ·v + (1 - τ)·g; w ← w - lr·v"
     _state_names = ("momentum_buffer",)
     _counts_steps = False
 
@@ -64,6 +79,7 @@ class SGD(Optimizer):
         foreach: bool | None = None,
         differentiable: bool = False,
         fused: bool | None = None,
+        rate_inside: bool = False,
     ) -> None:
         super().__init__(
             params,
@@ -77,6 +93,7 @@ class SGD(Optimizer):
                 "foreach": foreach,
                 "differentiable": differentiable,
                 "fused": fused,
+                **dialects(rate_inside=rate_inside),
             },
         )
 
@@ -102,4 +119,5 @@ class SGD(Optimizer):
             float(group["weight_decay"]),
             1.0 if group["nesterov"] else 0.0,
             1.0 if group["maximize"] else 0.0,
+            switch(group, "rate_inside"),
         )

@@ -19,7 +19,7 @@ from microtensor.kernels.twin_steps import RULES
 
 
 def _sgd(x, g, s, t, h):
-    lr, momentum, dampening, decay, nesterov, maximize = h
+    lr, momentum, dampening, decay, nesterov, maximize, _ = h
     g = (-g if maximize else g) + decay * x
     if momentum:
         s[0] = g if t == 1 else momentum * s[0] + (1 - dampening) * g
@@ -28,7 +28,7 @@ def _sgd(x, g, s, t, h):
 
 
 def _adagrad(x, g, s, t, h):
-    lr, lr_decay, decay, eps, maximize = h
+    lr, lr_decay, decay, eps, maximize, _ = h
     g = (-g if maximize else g) + decay * x
     s[0] += g * g
     return x - lr / (1 + (t - 1) * lr_decay) * g / (math.sqrt(s[0]) + eps)
@@ -44,7 +44,7 @@ def _adadelta(x, g, s, t, h):
 
 
 def _rmsprop(x, g, s, t, h):
-    lr, alpha, decay, eps, momentum, centered, maximize = h
+    lr, alpha, decay, eps, momentum, centered, maximize, _ = h
     g = (-g if maximize else g) + decay * x
     s[0] = alpha * s[0] + (1 - alpha) * g * g
     v = s[0]
@@ -59,7 +59,7 @@ def _rmsprop(x, g, s, t, h):
 
 
 def _adam(x, g, s, t, h):
-    lr, beta1, beta2, eps, decay, decoupled, amsgrad, maximize = h
+    lr, beta1, beta2, eps, decay, decoupled, amsgrad, maximize, _ = h
     g = -g if maximize else g
     if decoupled:
         x -= lr * decay * x
@@ -82,23 +82,23 @@ REFERENCES = {
 }
 
 HYPERS = [
-    ("sgd", [0.1, 0, 0, 0, 0, 0]),
-    ("sgd", [0.1, 0, 0, 0.2, 0, 1]),
-    ("sgd", [0.1, 0.9, 0, 0, 0, 0]),
-    ("sgd", [0.1, 0.9, 0.3, 0.1, 0, 1]),
-    ("sgd", [0.1, 0.9, 0, 0.1, 1, 0]),
-    ("adagrad", [0.1, 0, 0, 1e-10, 0]),
-    ("adagrad", [0.1, 0.5, 0.1, 1e-6, 1]),
+    ("sgd", [0.1, 0, 0, 0, 0, 0, 0]),
+    ("sgd", [0.1, 0, 0, 0.2, 0, 1, 0]),
+    ("sgd", [0.1, 0.9, 0, 0, 0, 0, 0]),
+    ("sgd", [0.1, 0.9, 0.3, 0.1, 0, 1, 0]),
+    ("sgd", [0.1, 0.9, 0, 0.1, 1, 0, 0]),
+    ("adagrad", [0.1, 0, 0, 1e-10, 0, 0]),
+    ("adagrad", [0.1, 0.5, 0.1, 1e-6, 1, 0]),
     ("adadelta", [1.0, 0.9, 1e-6, 0, 0]),
     ("adadelta", [0.5, 0.7, 1e-3, 0.1, 1]),
-    ("rmsprop", [0.01, 0.99, 0, 1e-8, 0, 0, 0]),
-    ("rmsprop", [0.01, 0.9, 0.1, 1e-4, 0.8, 0, 1]),
-    ("rmsprop", [0.01, 0.9, 0, 1e-4, 0, 1, 0]),
-    ("rmsprop", [0.01, 0.9, 0.1, 1e-4, 0.8, 1, 0]),
-    ("adam", [0.01, 0.9, 0.999, 1e-8, 0, 0, 0, 0]),
-    ("adam", [0.01, 0.9, 0.999, 1e-8, 0.1, 0, 0, 1]),
-    ("adam", [0.01, 0.8, 0.9, 1e-4, 0.1, 1, 1, 0]),
-    ("adam", [0.01, 0, 0.9, 1e-4, 0, 0, 1, 0]),
+    ("rmsprop", [0.01, 0.99, 0, 1e-8, 0, 0, 0, 0]),
+    ("rmsprop", [0.01, 0.9, 0.1, 1e-4, 0.8, 0, 1, 0]),
+    ("rmsprop", [0.01, 0.9, 0, 1e-4, 0, 1, 0, 0]),
+    ("rmsprop", [0.01, 0.9, 0.1, 1e-4, 0.8, 1, 0, 0]),
+    ("adam", [0.01, 0.9, 0.999, 1e-8, 0, 0, 0, 0, 0]),
+    ("adam", [0.01, 0.9, 0.999, 1e-8, 0.1, 0, 0, 1, 0]),
+    ("adam", [0.01, 0.8, 0.9, 1e-4, 0.1, 1, 1, 0, 0]),
+    ("adam", [0.01, 0, 0.9, 1e-4, 0, 0, 1, 0, 0]),
 ]
 each_rule = pytest.mark.parametrize(
     ("rule", "hyper"), HYPERS, ids=lambda value: value if isinstance(value, str) else ""
@@ -116,9 +116,11 @@ class Problem:
         make = self.change if layout != "contiguous" else np.copy
         self.parameters = [make(numbers(s, dtype, i, 1.0)) for i, s in enumerate(shapes)]
         self.states = [
-            make(np.zeros(p.shape, dtype)) for p in self.parameters for _ in range(RULES[rule][1])
+            make(np.zeros(p.shape, dtype))
+            for p in self.parameters
+            for _ in range(RULES[rule].states)
         ]
-        self.steps = np.zeros(len(shapes))
+        self.steps = np.zeros(len(shapes))  # the only number of these rules
         table = self.kernel["ArrayTable"]
         self.tables = table(self.parameters), table([None] * len(shapes)), table(self.states)
 
@@ -160,7 +162,7 @@ def test_five_steps(implementation, dtype, rule, hyper):
     for got, wanted in zip(problem.parameters, expected, strict=True):
         np.testing.assert_allclose(got.reshape(-1), wanted, rtol=rtol, atol=rtol)
     assert problem.steps.tolist() == counts
-    for i, count in enumerate(RULES[rule][1] * [None] for _ in expected):
+    for i, count in enumerate(RULES[rule].states * [None] for _ in expected):
         for j in range(len(count)):
             got = problem.states[i * len(count) + j].reshape(-1)
             wanted = [state[j] for state in states[i]]
@@ -171,7 +173,7 @@ def test_five_steps(implementation, dtype, rule, hyper):
 
 @each_implementation
 def test_the_first_momentum_is_the_gradient_whatever_the_buffer_holds(implementation):
-    problem = Problem(implementation, "sgd", [0.1, 0.9, 0.5, 0, 0, 0], np.float64, [(40,)])
+    problem = Problem(implementation, "sgd", [0.1, 0.9, 0.5, 0, 0, 0, 0], np.float64, [(40,)])
     problem.states[0][...] = np.nan
     gradients = problem.gradients(0)
     problem.step(gradients)
@@ -182,7 +184,7 @@ def test_the_first_momentum_is_the_gradient_whatever_the_buffer_holds(implementa
 @pytest.mark.parametrize("amsgrad", [0, 1])
 def test_adam_starts_with_a_step_of_the_learning_rate(implementation, amsgrad):
     problem = Problem(
-        implementation, "adam", [0.01, 0.9, 0.999, 1e-12, 0, 0, amsgrad, 0], np.float64
+        implementation, "adam", [0.01, 0.9, 0.999, 1e-12, 0, 0, amsgrad, 0, 0], np.float64
     )
     before = [p.copy() for p in problem.parameters]
     gradients = problem.gradients(1)
@@ -194,7 +196,7 @@ def test_adam_starts_with_a_step_of_the_learning_rate(implementation, amsgrad):
 @each_implementation
 @each_dtype
 def test_hyper_parameters_are_read_at_each_call(implementation, dtype):
-    problem = Problem(implementation, "sgd", [0.0, 0, 0, 0, 0, 0], dtype, [(3,)])
+    problem = Problem(implementation, "sgd", [0.0, 0, 0, 0, 0, 0, 0], dtype, [(3,)])
     before = problem.parameters[0].copy()
     problem.step([np.ones(3, dtype)])
     np.testing.assert_array_equal(problem.parameters[0], before)
@@ -208,7 +210,7 @@ def test_hyper_parameters_are_read_at_each_call(implementation, dtype):
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("where", ["gradients", "everything"])
 def test_any_layout(implementation, dtype, layout, where):
-    hyper = [0.01, 0.8, 0.9, 1e-4, 0.1, 1, 1, 0]
+    hyper = [0.01, 0.8, 0.9, 1e-4, 0.1, 1, 1, 0, 0]
     shapes = [(4, 6), (5, 3)]
     plain = Problem("numpy", "adam", hyper, dtype, shapes)
     own = layout if where == "everything" else "contiguous"
@@ -223,7 +225,7 @@ def test_any_layout(implementation, dtype, layout, where):
 
 @each_implementation
 def test_broadcast_and_read_only_gradients_are_read(implementation):
-    problem = Problem(implementation, "sgd", [1.0, 0, 0, 0, 0, 0], np.float64, [(3, 4)])
+    problem = Problem(implementation, "sgd", [1.0, 0, 0, 0, 0, 0, 0], np.float64, [(3, 4)])
     before = problem.parameters[0].copy()
     for _ in range(2):
         problem.step([np.broadcast_to(np.float64(2.0), (3, 4))])
@@ -234,7 +236,7 @@ def test_broadcast_and_read_only_gradients_are_read(implementation):
 def test_a_gradient_changed_in_place_counts_as_it_is_now(implementation):
     """Also where the table holds a copy because C could not take the array itself."""
     for make in (np.ones, lambda n: np.ones(2 * n)[::2]):
-        problem = Problem(implementation, "sgd", [1.0, 0, 0, 0, 0, 0], np.float64, [(4,)])
+        problem = Problem(implementation, "sgd", [1.0, 0, 0, 0, 0, 0, 0], np.float64, [(4,)])
         before = problem.parameters[0].copy()
         gradient = make(4)
         problem.step([gradient])
@@ -283,15 +285,15 @@ def _break(problem, what):
         ("missing state", "state 1 of parameter 0 is None"),
         ("read-only parameter", "parameter 1 or its state is read-only"),
         ("too few states", "expected 6 states, got 5"),
-        ("steps", "expected 2 steps, got 3"),
-        ("hyper", "expected 8 hyper, got 4"),
+        ("steps", "expected 2 numbers, got 3"),
+        ("hyper", "expected 9 hyper, got 4"),
         ("rule", "unknown rule 'adamw'; the legal ones are sgd"),
     ],
 )
 @pytest.mark.parametrize("after_a_good_step", [False, True])
 def test_what_no_step_can_be_made_of_is_refused(implementation, what, message, after_a_good_step):
     problem = Problem(
-        implementation, "adam", [0.01, 0.9, 0.999, 1e-8, 0, 0, 0, 0], np.float64, [(3,), (2,)]
+        implementation, "adam", [0.01, 0.9, 0.999, 1e-8, 0, 0, 0, 0, 0], np.float64, [(3,), (2,)]
     )
     if after_a_good_step:
         problem.step([np.ones(3), np.ones(2)])
@@ -306,12 +308,14 @@ def test_what_no_step_can_be_made_of_is_refused(implementation, what, message, a
 
 
 @needs_native
-def test_the_c_table_and_the_rules_agree_on_states():
+def test_the_c_table_and_the_rules_agree_on_states_and_numbers():
     from microtensor import _native
     from microtensor.kernels.native_elementwise import names
 
-    counts = {name: _native.lib.mt_step_states(op) for op, name in enumerate(names("step"))}
-    assert counts == {name: rule[1] for name, rule in RULES.items()}
+    states = {name: _native.lib.mt_step_states(op) for op, name in enumerate(names("step"))}
+    assert states == {name: rule.states for name, rule in RULES.items()}
+    numbers = {name: _native.lib.mt_step_numbers(op) for op, name in enumerate(names("step"))}
+    assert numbers == {name: rule.numbers for name, rule in RULES.items()}
 
 
 @needs_native
@@ -330,7 +334,7 @@ def test_other_dtypes_go_to_the_twin(dtype):
 def test_parameters_of_two_dtypes_in_one_table_go_to_the_twin():
     results = {}
     for name in ("native", "numpy"):
-        problem = Problem(name, "sgd", [0.1, 0.9, 0, 0, 0, 0], np.float32, [(3,), (4,)])
+        problem = Problem(name, "sgd", [0.1, 0.9, 0, 0, 0, 0, 0], np.float32, [(3,), (4,)])
         problem.parameters[1] = problem.parameters[1].astype(np.float64)
         problem.states[1] = problem.states[1].astype(np.float64)
         for k in range(3):
@@ -339,3 +343,89 @@ def test_parameters_of_two_dtypes_in_one_table_go_to_the_twin():
     for a, b in zip(*results.values(), strict=True):
         assert a.dtype == b.dtype
         np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+# ---- rules that sum, and those that look at shapes ----------------------------------------------
+
+# A rule, its hyper-parameters, and the shapes it takes.
+OTHERS = [
+    ("lamb", [0.01, 0.9, 0.99, 1e-6, 0.1, 1, np.inf, 0], SHAPES),
+    ("lars", [1.0, 0.9, 0, 0.1, 1e-3, 1e-8, 0, 0, 1], SHAPES),
+    (
+        "prodigy",
+        [1.0, 0.9, 0.99, 0.995, 1e-8, 0.1, 1, 1, np.inf, 0, 0, 1e-2, 0, 0, 1e-2, 1e-2, 0, 0],
+        SHAPES,
+    ),
+    ("sparse_adam", [0.01, 0.9, 0.99, 1e-8, 0], SHAPES),
+    ("adafactor", [0.01, -0.8, -1, 1e-3, 1, 0.1, 0], [*SHAPES, (2, 3, 4), (300, 257)]),
+    ("muon", [0.02, 0.1, 0.9, 1, 3.4445, -4.775, 2.0315, 1e-7, 5, 0, 0], [(3, 4), (9, 2), (5, 5)]),
+    ("schedule_free_sgd", [0.1, 0.9, 0, 3, 1, 2, 0, 0, 0, 0, 0, 0], SHAPES),
+    ("average", [0.25, 1], SHAPES),
+]
+
+
+class Whole(Problem):
+    """The same with states of the sizes each rule asks for."""
+
+    def __init__(self, implementation, rule, hyper, dtype, shapes):
+        super().__init__(implementation, rule, hyper, dtype, shapes)
+        form = RULES[rule]
+        self.states = []
+        for p in self.parameters:
+            sizes = form.sizes(p.shape) if form.sizes else [p.size] * form.states
+            views = [np.zeros(n, dtype) for n in sizes]
+            if rule == "adafactor" and p.ndim > 1:
+                views[0] = views[0].reshape(*p.shape[:-1], 1)
+                views[1] = views[1].reshape(*p.shape[:-2], 1, p.shape[-1])
+            elif rule != "muon":
+                views = [v.reshape(p.shape) if v.size == p.size else v for v in views]
+            else:
+                views[0] = views[0].reshape(p.shape)
+            self.states += views
+
+
+@needs_native
+@each_dtype
+@pytest.mark.parametrize(("rule", "hyper", "shapes"), OTHERS, ids=[each[0] for each in OTHERS])
+def test_the_twins_agree_on_rules_that_see_more_than_an_element(rule, hyper, shapes, dtype):
+    native, numpy = (Whole(name, rule, hyper, dtype, shapes) for name in ("native", "numpy"))
+    for k in range(20):
+        gradients = native.gradients(k)
+        if k == 3:
+            gradients[0] = None
+        native.step(gradients)
+        numpy.step(gradients)
+    rtol = 1e-4 if dtype == np.float32 else 1e-10
+    for a, b in zip(native.parameters, numpy.parameters, strict=True):
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol)
+    np.testing.assert_array_equal(native.steps, numpy.steps)
+    np.testing.assert_allclose(native.hyper, numpy.hyper, rtol=rtol)
+
+
+@needs_native
+@pytest.mark.parametrize("rule", ["lamb", "prodigy", "sparse_adam", "adafactor", "adam"])
+def test_large_parameters_get_the_same_bits_from_any_number_of_threads(rule):
+    import microtensor as mt
+
+    hyper = dict((name, numbers) for name, numbers, _ in OTHERS) | {
+        "adam": [0.01, 0.9, 0.999, 1e-8, 0, 0, 0, 0, 0]
+    }
+    found, before = [], mt.get_num_threads()
+    for threads in (1, 2):
+        mt.set_num_threads(threads)
+        try:
+            problem = Whole("native", rule, hyper[rule], np.float32, [(300, 400), (7,), (90000,)])
+            for k in range(3):
+                problem.step(problem.gradients(k))
+        finally:
+            mt.set_num_threads(before)
+        found.append([p.tobytes() for p in problem.parameters])
+    assert found[0] == found[1]
+
+
+@each_implementation
+def test_states_of_other_sizes_are_refused(implementation):
+    problem = Whole(implementation, "adafactor", OTHERS[4][1], np.float64, [(3, 4)])
+    problem.states[0] = np.zeros((4, 1))
+    with pytest.raises(ValueError, match="state 0 4"):
+        problem.step([np.ones((3, 4))])

@@ -33,39 +33,19 @@ def descend(optimizer, x, function, steps):
     [
         ("SGD", {"lr": 0.4}, [-0.943467, -0.000073]),
         ("SGD", {"lr": 0.6, "momentum": 0.5}, [0.007188, 0.002553]),
-        ("Adagrad", {"lr": 0.4, "eps": 1e-6}, [-2.382563, -0.158591]),
+        ("Adagrad", {"lr": 0.4, "eps": 1e-6, "eps_inside_root": True}, [-2.382563, -0.158591]),
     ],
     ids=["gradient descent", "momentum", "Adagrad"],
 )
 def test_twenty_steps_end_where_the_book_says(name, options, published):
     x = leaf(START)
-    # The book has Adagrad's ε inside the root; that shows in the seventh digit only.
-    assert descend(make(name, [x], **options), x, valley, 20) == pytest.approx(
-        published, abs=1.5e-6
-    )
-
-
-def test_epsilon_stands_outside_adagrads_root():
-    eps, lr = 0.5, 0.4
-    inside = outside = np.array(START)
-    sum_inside = sum_outside = np.zeros(2)
-    for _ in range(20):
-        g = CURVATURES * inside
-        sum_inside = sum_inside + g * g
-        inside = inside - lr * g / np.sqrt(sum_inside + eps)
-        g = CURVATURES * outside
-        sum_outside = sum_outside + g * g
-        outside = outside - lr * g / (np.sqrt(sum_outside) + eps)
-    x = leaf(START)
-    found = descend(mt.optim.Adagrad([x], lr=lr, eps=eps), x, valley, 20)
-    assert found == pytest.approx(outside.tolist(), rel=1e-12)
-    assert found != pytest.approx(inside.tolist(), rel=1e-3)
+    assert descend(make(name, [x], **options), x, valley, 20) == pytest.approx(published, abs=6e-7)
 
 
 # ---- what theory says ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["Adam", "AdamW"])
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "Adamax"])
 def test_adams_first_step_is_the_rate_times_the_sign(name):
     gradient = np.array([1e-3, -1e-3, 5.0, -700.0, 1e8, 0.0])
     x = leaf(np.zeros(6))
@@ -129,19 +109,19 @@ def test_the_best_constants_give_the_rates_theory_gives():
     assert best < found < best * 1.02
 
 
-@pytest.mark.parametrize(("amsgrad", "end"), [(False, 1), (True, -1)])
+@pytest.mark.parametrize(("amsgrad", "end"), [(False, 0.994), (True, -1)])
 def test_adam_runs_to_the_wrong_end_where_amsgrad_does_not(amsgrad, end):
     # Reddi, Kale & Kumar 2018: slopes 1010, then a hundred times −10; the optimum is −1.
     x = leaf([0.0])
     optimizer = mt.optim.Adam([x], betas=(0.9, 0.99), amsgrad=amsgrad)
-    memory = x.detach().numpy()
+    memory, group = x.detach().numpy(), optimizer.param_groups[0]
     slopes = mt.tensor(np.array([1010.0])), mt.tensor(np.array([-10.0]))
-    for step in range(1, 9001):
-        optimizer.param_groups[0]["lr"] = 0.5 / step**0.5
+    for step in range(1, 200_001):
+        group["lr"] = 0.5 / step**0.5
         x.grad = slopes[0] if step % 101 == 1 else slopes[1]
         optimizer.step()
-        np.clip(memory, -1, 1, out=memory)
-    assert abs(x.item() - end) < 0.2
+        memory[0] = min(1.0, max(-1.0, memory[0]))
+    assert x.item() == pytest.approx(end, abs=0.01)
 
 
 # ---- convergence --------------------------------------------------------------------------------
@@ -183,6 +163,21 @@ TABLE = [
     ("Adam", {"lr": 0.1}, 100, {"lr": 0.02}, 4000),
     ("Adam", {"lr": 0.1, "amsgrad": True}, 100, {"lr": 0.05, "amsgrad": True}, 5000),
     ("AdamW", {"lr": 0.1, "weight_decay": 1e-4}, 100, {"lr": 0.02, "weight_decay": 1e-6}, 4000),
+    ("ASGD", {"lr": 0.4}, 80, {"lr": 4e-4}, 20000),
+    ("Rprop", {"lr": 0.1}, 60, {"lr": 0.01}, 2000),
+    ("Adamax", {"lr": 0.2}, 200, {"lr": 0.02}, 6000),
+    ("NAdam", {"lr": 0.1}, 200, {"lr": 0.02}, 6000),
+    ("RAdam", {"lr": 0.1}, 500, {"lr": 1e-3}, 6000),
+    ("SparseAdam", {"lr": 0.1}, 200, {"lr": 0.02}, 6000),
+    ("Adafactor", {"lr": 0.1}, 400, {"lr": 0.1}, 20000),
+    ("Lion", {"lr": 0.01}, 1500, {"lr": 0.001}, 20000),
+    ("LAMB", {"lr": 0.02}, 600, {"lr": 0.002}, 20000),
+    ("LARS", {"lr": 20.0}, 600, {"lr": 1.0}, 20000),
+    ("AdaBelief", {"lr": 0.1}, 300, {"lr": 0.02}, 8000),
+    ("Yogi", {"lr": 0.1}, 400, {"lr": 0.1}, 20000),
+    ("ScheduleFreeSGD", {"lr": 0.4}, 400, {"lr": 4e-4}, 40000),
+    ("ScheduleFreeAdamW", {"lr": 0.1}, 600, {"lr": 0.01}, 40000),
+    ("Prodigy", {}, 600, {"d0": 1e-4}, 20000),
 ]
 
 
@@ -218,18 +213,18 @@ def test_maximize_climbs_where_the_negated_function_is_descended(name):
 
 # ---- documentation ------------------------------------------------------------------------------
 
-MODULES = [name for _, name, _ in pkgutil.iter_modules(mt.optim.__path__, "microtensor.optim.")]
+MODULES = [name for _, name, _ in pkgutil.walk_packages(mt.optim.__path__, "microtensor.optim.")]
+MODULES += ["microtensor.nn.utils.clip_grad"]
+NO_EXAMPLE = {
+    "averaging", "group_plan", "line_search", "lr_scheduler", "optimizer", "options", "scheduler"
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_examples_in_docstrings_print_what_they_show(module):
     result = doctest.testmod(importlib.import_module(module))
     assert result.failed == 0
-    assert result.attempted > 0 or module.rpartition(".")[2] in {
-        "group_plan",
-        "optimizer",
-        "options",
-    }
+    assert result.attempted > 0 or module.rpartition(".")[2] in NO_EXAMPLE
 
 
 def test_centered_rmsprop_survives_a_constant_gradient():

@@ -2,12 +2,26 @@
 
 import numpy as np
 import pytest
-from optimizer_cases import NAMES, RICH, RICH_ID, arrays, bits, give_gradients, leaf, make
+from optimizer_cases import (
+    NAMES,
+    OWN_ARGUMENTS,
+    OWN_RICH,
+    OWN_RICH_ID,
+    RICH,
+    RICH_ID,
+    arrays,
+    bits,
+    give_gradients,
+    leaf,
+    make,
+)
 
 import microtensor as mt
 from microtensor import kernels, nn
 
-EVERY_RICH = pytest.mark.parametrize(("name", "options"), RICH, ids=RICH_ID)
+EVERY_RICH = pytest.mark.parametrize(
+    ("name", "options"), RICH + OWN_RICH, ids=RICH_ID + OWN_RICH_ID
+)
 
 
 def random_params(*shapes, dtype=mt.float64, seed=0):
@@ -131,7 +145,12 @@ def test_parameters_without_gradient_and_their_state_stay_untouched(name, option
     assert {k: v.numpy().tobytes() for k, v in now.items()} == kept
 
 
-@EVERY_RICH
+REMEMBERS = ("ScheduleFreeSGD", "ScheduleFreeAdamW", "Prodigy")  # as a group, not a parameter
+ALONE = [case for case in RICH + OWN_RICH if case[0] not in REMEMBERS]
+ALONE_RICH = pytest.mark.parametrize(("name", "options"), ALONE, ids=str)
+
+
+@ALONE_RICH
 def test_gradients_that_come_and_go_equal_optimizers_of_their_own(name, options):
     together, apart = random_params((3,), (2,)), random_params((3,), (2,))
     one = make(name, together, **options)
@@ -232,7 +251,18 @@ def test_scalars_and_empty_parameters_are_parameters(name, options):
     assert empty.detach().numpy().size == 0
 
 
-@EVERY_RICH
+@pytest.mark.parametrize("name", REMEMBERS)
+def test_what_a_group_remembers_wants_one_dtype(name):
+    mixed = [leaf([1.0, 2.0], d) for d in (mt.float32, mt.float64)]
+    optimizer = make(name, mixed)
+    give_gradients(mixed, [[1.0, 1.0]] * 2)
+    before = bits(mixed)
+    with pytest.raises(ValueError, match=r"one dtype; got float32, float64"):
+        optimizer.step()
+    assert bits(mixed) == before
+
+
+@ALONE_RICH
 def test_a_group_of_two_dtypes_equals_two_groups(name, options):
     mixed = [leaf([1.0, 2.0], d) for d in (mt.float32, mt.float64, mt.float32)]
     single = [leaf([1.0, 2.0], d) for d in (mt.float32, mt.float64, mt.float32)]
@@ -293,11 +323,9 @@ def calls(monkeypatch):
     return made
 
 
-RULES = ["sgd", "adagrad", "adadelta", "rmsprop", "adam", "adam"]
-
-
-@pytest.mark.parametrize(("name", "rule"), list(zip(NAMES, RULES, strict=True)))
-def test_one_kernel_call_a_group_and_step(name, rule, calls):
+@pytest.mark.parametrize("name", [*NAMES, *OWN_ARGUMENTS, "SparseAdam"])
+def test_one_kernel_call_a_group_and_step(name, calls):
+    rule = getattr(mt.optim, name)._rule
     params = random_params((3, 2), (2,), (), (4,), (1, 1))
     optimizer = make(name, [{"params": params[:3]}, {"params": params[3:], "lr": 0.5}], lr=0.1)
     for step in range(3):
