@@ -230,7 +230,8 @@ def matrix_exponential(a: Array, out: Array) -> None:
 
 def vector_norm(x: Array, order: float, axis: tuple[int, ...], out: Array) -> None:
     """Out = (Σ |x|ᵒ)^(1/o) over the axes, kept as length 1; counts for 0, extremes for ±inf."""
-    wide = np.float32 if x.dtype == np.float16 else x.dtype
+    # Long sums lose no digits, and squares of float32 stay in range, in the next wider dtype.
+    wide = np.float32 if x.dtype == np.float16 else np.float64
     with np.errstate(all="ignore"):
         size = np.abs(x, dtype=wide)
         if order == 0:
