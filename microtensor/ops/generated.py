@@ -26,7 +26,7 @@ def _first_call(*arguments: Any, **named: Any) -> Any:
 
 
 def _when_called(
-    op: Op, function_name: str, names: dict[str, Any], write: Callable[[], list[str]]
+    function_name: str, names: dict[str, Any], write: Callable[[], list[str]]
 ) -> Callable[..., Any]:
     """Make a function whose source is written and compiled at its first call.
 
@@ -34,10 +34,10 @@ def _when_called(
     stays the same object: its code is exchanged.
     """
     function = FunctionType(_first_call.__code__, names, function_name)
-    function.__module__ = "microtensor"
+    function.__module__, function.__qualname__ = "microtensor", function_name
 
     def compiled() -> Callable[..., Any]:
-        exec(compile("\n".join(write()), f"<microtensor op {op.name}>", "exec"), names)
+        exec(compile("\n".join(write()), f"<microtensor op {function_name}>", "exec"), names)
         real = names[function_name]
         function.__defaults__, function.__kwdefaults__ = real.__defaults__, real.__kwdefaults__
         function.__code__ = real.__code__
@@ -87,7 +87,7 @@ def make_backward(op: Op) -> Callable[..., tuple[Any, ...]]:
         lines.append(f"    return {_tuple(results)}")
         return lines
 
-    return _when_called(op, name, names, write)
+    return _when_called(name, names, write)
 
 
 def _tuple(items: Any) -> str:
@@ -103,6 +103,74 @@ def _parameter_source(parameters: list[Parameter]) -> str:
             star = True
         parts.append(p.name if p.default is None else f"{p.name}={p.default}")
     return ", ".join(parts)
+
+
+# ---- NumPy's names for dimensions ---------------------------------------------------------------
+
+_NUMPY_NAMES = {"dim": "axis", "keepdim": "keepdims"}
+
+
+def _also_as_in_numpy(
+    op: str, parameters: list[Parameter]
+) -> tuple[list[Parameter], list[str], dict[str, Any]]:
+    """Let ``dim`` and ``keepdim`` be called ``axis`` and ``keepdims`` too, as PyTorch does.
+
+    Returns:
+        The parameters with the other names, the lines that read them, and what those lines need.
+    """
+    plain = [p.name for p in parameters if not p.keyword_only and p.default is None]
+    named = {p.name: p for p in parameters if p.name in _NUMPY_NAMES}
+    if "dim" in plain[:-1]:
+        del named["dim"]  # a required argument comes after it, so it cannot be left out
+    lines, needs, changed = [], {}, {}
+    for name, p in named.items():
+        other, default = _NUMPY_NAMES[name], p.default
+        if default is None:
+            default, needs = "_missing", {"_missing": object(), "_lacking": _lacking}
+            changed[name] = Parameter(name, p.annotation, default, p.keyword_only)
+        lines += [
+            f"    if {other} is not None:",
+            f"        {name} = _one_of({op!r}, {name!r}, {name}, {default}, {other!r}, {other})",
+        ]
+        if default == "_missing":
+            lines += [f"    elif {name} is _missing:", f"        _lacking({op!r}, {name!r})"]
+    if named:
+        needs["_one_of"] = _one_of
+    others = [Parameter(_NUMPY_NAMES[name], "Any", "None", True) for name in named]
+    return [*(changed.get(p.name, p) for p in parameters), *others], lines, needs
+
+
+def _lacking(op: str, name: str) -> NoReturn:
+    raise TypeError(f"{op}() missing 1 required positional argument: {name!r}")
+
+
+def _one_of(op: str, name: str, value: Any, default: Any, other: str, given: Any) -> Any:
+    if value is not default:
+        raise TypeError(f"{op}() got both {name!r} and {other!r}, two names of the same argument")
+    return given
+
+
+def with_numpy_names(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the form of a composite that takes NumPy's names for ``dim`` and ``keepdim``."""
+    names: dict[str, Any] = {"_function": function}
+
+    def write() -> list[str]:
+        parameters = []
+        for p in inspect.signature(function).parameters.values():
+            names[f"_default_{p.name}"] = p.default
+            default = None if p.default is p.empty else f"_default_{p.name}"
+            parameters.append(Parameter(p.name, "Any", default, p.kind is p.KEYWORD_ONLY))
+        given = [f"{p.name}={p.name}" if p.keyword_only else p.name for p in parameters]
+        parameters, lines, needs = _also_as_in_numpy(name, parameters)
+        names.update(needs)
+        head = f"def {name}({_parameter_source(parameters)}):"
+        return [head, *lines, f"    return _function({', '.join(given)})"]
+
+    form = _when_called(name, names, write)
+    form.__doc__, form.__module__ = function.__doc__, function.__module__
+    form.__annotations__ = function.__annotations__
+    form.__wrapped__ = function  # type: ignore[attr-defined]
+    return form
 
 
 def _check_input(op: Op, p: Parameter, inputs: list[Parameter]) -> list[str]:
@@ -145,16 +213,19 @@ def make_public(op: Op, parameters: list[Parameter]) -> Callable[..., Any]:
 
         names["_store"] = store
         parameters = [*parameters, Parameter("inplace", "bool", "False", False)]
-    function = _when_called(op, op.name, names, lambda: _public_source(op))
+    function = _when_called(op.name, names, lambda: _public_source(op, names))
     function.__signature__ = _signature_of(parameters)  # type: ignore[attr-defined]
     return function
 
 
-def _public_source(op: Op) -> list[str]:
+def _public_source(op: Op, names: dict[str, Any]) -> list[str]:
     parameters = parse_signature(op.signature)
     inputs = [p for p in parameters if p.is_input]
-    head = _parameter_source(parameters)
+    accepted, renaming, needs = _also_as_in_numpy(op.name, parameters)
+    names.update(needs)
+    head = _parameter_source(accepted)
     lines = [f"def {op.name}({head}{', inplace=False' if op.inplace_argument else ''}):"]
+    lines += renaming
     if op.inplace_argument:
         rest = "".join(f", {p.name}" for p in parameters[1:])
         lines += [
@@ -313,7 +384,7 @@ def make_either(op: Op, parameters: list[Parameter]) -> Callable[..., Any]:
         lines.append(f"    return _forward({', '.join(plain)}){part}")
         return lines
 
-    function = _when_called(op, op.name, names, write)
+    function = _when_called(op.name, names, write)
     function.op = op  # type: ignore[attr-defined]
     return function
 
