@@ -23,16 +23,9 @@ class LinAlgError(RuntimeError):
 LinAlgError.__module__ = "microtensor.linalg"
 
 
-def offer(signature: str, name: str, *aliases: str) -> Callable[[Any], Any]:
-    """Publish a function in ``linalg``, and under other names as a function and a method."""
-
-    def register(function: Any) -> Any:
-        publish(signature, ("linalg",), name=name)(function)
-        for alias in aliases:
-            publish(signature, name=alias, method=alias)(function)
-        return function
-
-    return register
+def offer(signature: str, name: str) -> Callable[[Any], Any]:
+    """Publish a function in ``linalg``."""
+    return publish(signature, ("linalg",), name=name)
 
 
 def matrices(op: str, x: Array, name: str = "A", low: bool = False) -> None:

@@ -257,21 +257,20 @@ def solve_triangular(
     return transposed(triangular(transposed(A), transposed(B), not upper, unitriangular))
 
 
-@publish("input: Tensor, L: Tensor, upper: bool = False", method="cholesky_solve")
-def cholesky_solve(input: Any, L: Any, upper: bool = False) -> Tensor:
+@publish("input: Tensor, input2: Tensor, upper: bool = False", method="cholesky_solve")
+def cholesky_solve(input: Any, input2: Any, upper: bool = False) -> Tensor:
     """Solve A X = input, given the Cholesky factor of A.
 
     Args:
         input: the right-hand sides, of shape (*, n, k).
-        L: of shape (*, n, n), with A = L Lᵀ.
+        input2: L, of shape (*, n, n), with A = L Lᵀ.
         upper: whether L is an upper factor, with A = Lᵀ L.
 
     Raises:
         RuntimeError: shapes or dtypes that do not match.
     """
-    tensors("cholesky_solve", input=input, L=L)
-    if upper:
-        L = transposed(L)
+    tensors("cholesky_solve", input=input, input2=input2)
+    L = transposed(input2) if upper else input2
     return triangular(transposed(L), triangular(L, input, False, False), True, False)
 
 
