@@ -8,7 +8,6 @@ import numpy as np
 
 from microtensor import devices, dtypes, layouts
 
-
 _part = tuple.__getitem__
 
 

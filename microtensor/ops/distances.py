@@ -77,7 +77,7 @@ def dist(input: Any, other: Any, p: float = 2) -> Tensor:
     for name, each in (("input", input), ("other", other)):
         if not isinstance(each, Tensor):
             refuse("dist", name, each)
-    return plain_norm(sub(input, other), float(p))
+    return vector_norm(sub(input, other), p)
 
 
 @publish("input: Tensor, p: float, dim: int, maxnorm: float", method="renorm", inplace=True)
@@ -103,7 +103,7 @@ def renorm(input: Any, p: float, dim: int, maxnorm: float) -> Tensor:
     if ndim < 2:
         raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {ndim} dimensions")
     (own,) = dims_of(dim, ndim, "renorm")
-    size = plain_norm(input, float(p), tuple(d for d in range(ndim) if d != own), True)
+    size = vector_norm(input, p, tuple(d for d in range(ndim) if d != own), True)
     small = wrap(size._array <= maxnorm)
     # PyTorch's margin keeps the result from exceeding the bound by rounding.
     return input * where(small, 1.0, div(maxnorm, where(small, 1.0, size) + 1e-7))

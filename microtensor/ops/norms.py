@@ -101,7 +101,12 @@ plain_norm: Any = declare(
     "linalg_vector_norm",
     "input: Tensor, ord: float, dim: Any = None, keepdim: bool = False",
     _vector_norm_forward,
-    rules={"input": lambda g, input, y, ord, dim: norm_slope(g, input, y, ord, dim)},
+    # A count has no gradient.
+    rules={
+        "input": lambda g, input, y, ord, dim: (
+            None if ord == 0 else norm_slope(g, input, y, ord, dim)
+        )
+    },
     summary="Give the norm of all elements, or of those along dimensions.",
     namespaces=(),
     samples=_norm_samples,

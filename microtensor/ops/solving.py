@@ -14,16 +14,15 @@ from microtensor.ops.declare import declare, publish
 from microtensor.ops.linear import matrix_product
 from microtensor.ops.matrices import (
     floating,
-    lower_part,
     matrices,
     offer,
     run,
     same_dtype,
     square,
     tensors,
-    upper_part,
 )
 from microtensor.ops.shape import reshape, squeeze, transpose, unsqueeze
+from microtensor.ops.triangles import tril, triu
 from microtensor.tensor import Tensor, wrap
 
 
@@ -187,7 +186,7 @@ def _solve_triangular_forward(A: Array, B: Array, upper: bool, unitriangular: bo
 
 
 def _solve_triangular_rule(g: Any, A: Any, y: Any, upper: bool, unitriangular: bool) -> Any:
-    part = upper_part if upper else lower_part
+    part = triu if upper else tril
     skipped = int(unitriangular)
     of_b = triangular(transposed(A), g, not upper, unitriangular)
     of_a = part(matrix_product(of_b, transposed(y)), skipped if upper else -skipped)
