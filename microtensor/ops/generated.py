@@ -18,6 +18,7 @@ from microtensor.engine import INFERENCE_CELL, Node, output_node, recording
 from microtensor.engine import node as nodes
 from microtensor.ops.promotion import number_array, operand_array
 from microtensor.ops.record import Op, Parameter, parse_signature
+from microtensor.ops.spelling import accepting_numpy_names
 from microtensor.tensor import Tensor, node_of, wrap
 
 
@@ -105,74 +106,6 @@ def _parameter_source(parameters: list[Parameter]) -> str:
     return ", ".join(parts)
 
 
-# ---- NumPy's names for dimensions ---------------------------------------------------------------
-
-_NUMPY_NAMES = {"dim": "axis", "keepdim": "keepdims"}
-
-
-def _also_as_in_numpy(
-    op: str, parameters: list[Parameter]
-) -> tuple[list[Parameter], list[str], dict[str, Any]]:
-    """Let ``dim`` and ``keepdim`` be called ``axis`` and ``keepdims`` too, as PyTorch does.
-
-    Returns:
-        The parameters with the other names, the lines that read them, and what those lines need.
-    """
-    plain = [p.name for p in parameters if not p.keyword_only and p.default is None]
-    named = {p.name: p for p in parameters if p.name in _NUMPY_NAMES}
-    if "dim" in plain[:-1]:
-        del named["dim"]  # a required argument comes after it, so it cannot be left out
-    lines, needs, changed = [], {}, {}
-    for name, p in named.items():
-        other, default = _NUMPY_NAMES[name], p.default
-        if default is None:
-            default, needs = "_missing", {"_missing": object(), "_lacking": _lacking}
-            changed[name] = Parameter(name, p.annotation, default, p.keyword_only)
-        lines += [
-            f"    if {other} is not None:",
-            f"        {name} = _one_of({op!r}, {name!r}, {name}, {default}, {other!r}, {other})",
-        ]
-        if default == "_missing":
-            lines += [f"    elif {name} is _missing:", f"        _lacking({op!r}, {name!r})"]
-    if named:
-        needs["_one_of"] = _one_of
-    others = [Parameter(_NUMPY_NAMES[name], "Any", "None", True) for name in named]
-    return [*(changed.get(p.name, p) for p in parameters), *others], lines, needs
-
-
-def _lacking(op: str, name: str) -> NoReturn:
-    raise TypeError(f"{op}() missing 1 required positional argument: {name!r}")
-
-
-def _one_of(op: str, name: str, value: Any, default: Any, other: str, given: Any) -> Any:
-    if value is not default:
-        raise TypeError(f"{op}() got both {name!r} and {other!r}, two names of the same argument")
-    return given
-
-
-def with_numpy_names(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make the form of a composite that takes NumPy's names for ``dim`` and ``keepdim``."""
-    names: dict[str, Any] = {"_function": function}
-
-    def write() -> list[str]:
-        parameters = []
-        for p in inspect.signature(function).parameters.values():
-            names[f"_default_{p.name}"] = p.default
-            default = None if p.default is p.empty else f"_default_{p.name}"
-            parameters.append(Parameter(p.name, "Any", default, p.kind is p.KEYWORD_ONLY))
-        given = [f"{p.name}={p.name}" if p.keyword_only else p.name for p in parameters]
-        parameters, lines, needs = _also_as_in_numpy(name, parameters)
-        names.update(needs)
-        head = f"def {name}({_parameter_source(parameters)}):"
-        return [head, *lines, f"    return _function({', '.join(given)})"]
-
-    form = _when_called(name, names, write)
-    form.__doc__, form.__module__ = function.__doc__, function.__module__
-    form.__annotations__ = function.__annotations__
-    form.__wrapped__ = function  # type: ignore[attr-defined]
-    return form
-
-
 def _check_input(op: Op, p: Parameter, inputs: list[Parameter]) -> list[str]:
     """The lines that make sure an input is a tensor."""
     if p.may_be_number:
@@ -221,7 +154,7 @@ def make_public(op: Op, parameters: list[Parameter]) -> Callable[..., Any]:
 def _public_source(op: Op, names: dict[str, Any]) -> list[str]:
     parameters = parse_signature(op.signature)
     inputs = [p for p in parameters if p.is_input]
-    accepted, renaming, needs = _also_as_in_numpy(op.name, parameters)
+    accepted, renaming, needs = accepting_numpy_names(op.name, parameters)
     names.update(needs)
     head = _parameter_source(accepted)
     lines = [f"def {op.name}({head}{', inplace=False' if op.inplace_argument else ''}):"]
@@ -411,6 +344,32 @@ def _mark_view(source: Tensor, view: Tensor, op: Op, arguments: tuple[Any, ...])
     view._base_node = base._node
     if view._cell is not INFERENCE_CELL:
         view._base_version = view._cell[0]
+
+
+# ---- composites ----------------------------------------------------------------------------------
+
+
+def with_numpy_names(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the form of a composite that takes NumPy's names for ``dim`` and ``keepdim``."""
+    names: dict[str, Any] = {"_function": function}
+
+    def write() -> list[str]:
+        parameters = []
+        for p in inspect.signature(function).parameters.values():
+            names[f"_default_{p.name}"] = p.default
+            default = None if p.default is p.empty else f"_default_{p.name}"
+            parameters.append(Parameter(p.name, "Any", default, p.kind is p.KEYWORD_ONLY))
+        given = [f"{p.name}={p.name}" if p.keyword_only else p.name for p in parameters]
+        parameters, lines, needs = accepting_numpy_names(name, parameters)
+        names.update(needs)
+        head = f"def {name}({_parameter_source(parameters)}):"
+        return [head, *lines, f"    return _function({', '.join(given)})"]
+
+    form = _when_called(name, names, write)
+    form.__doc__, form.__module__ = function.__doc__, function.__module__
+    form.__annotations__ = function.__annotations__
+    form.__wrapped__ = function  # type: ignore[attr-defined]
+    return form
 
 
 # ---- checking inputs ----------------------------------------------------------------------------

@@ -24,6 +24,9 @@ m.diff(a, axis=0); m.softmax(a, axis=1); a.log_softmax(axis=0); a.squeeze(axis=0
 a.unsqueeze(axis=0); a.unbind(axis=1); a.chunk(2, axis=1)
 m.tensor_split(a, 2, axis=1); m.cat((a, a), axis=1); m.stack([a, a], axis=2)
 m.repeat_interleave(a, 2, axis=0); m.take_along_dim(a, a.argsort(1), axis=1)
+m.gather(a, axis=1, index=a.argsort(1)); m.index_select(a, axis=1, index=m.tensor([0, 2]))
+a.scatter_add(axis=1, index=a.argsort(1), src=a); m.select(a, axis=1, index=0)
+m.narrow(a, axis=1, start=1, length=2)
 m.linalg.norm(a, axis=1); m.linalg.vector_norm(a, axis=0, keepdims=True); a.clone().cumsum_(axis=1)
 """
 OTHER = """
@@ -39,6 +42,7 @@ a.shape * 2; a.shape[-1]; (5, *a.shape); (1,) + a.shape; a.shape[0:1] + a.shape[
 WRONG = """
 a.sum(dim=0, axis=0); a.std(dim=0, axis=1); m.softmax(a); m.cumsum(a); a.sum(axis="a")
 m.sum(a, nonsense=1); m.std(a, nonsense=1); m.tensor_split(a); m.tensor_split(a, 2, sections=2)
+m.gather(a, index=a.argsort(1)); m.gather(a, 1); a.scatter_add(1, src=a); a.narrow(0, start=1)
 m.Tensor(-1); m.Tensor([1], 2); m.Tensor(2, 2.5); a.clamp(min=0, max=m.ones(4)); a.norm("x")
 a.sum(keepdim=True, keepdims=True, dim=0)
 """
