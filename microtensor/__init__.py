@@ -23,6 +23,7 @@ from microtensor import (
     return_types,
     utils,
 )
+from microtensor.autograd import is_anomaly_enabled
 from microtensor.config import show_config
 from microtensor.devices import device
 from microtensor.dtypes import bool_ as bool
@@ -114,6 +115,7 @@ __all__ = [
     "int16",
     "int32",
     "int64",
+    "is_anomaly_enabled",
     "is_grad_enabled",
     "is_inference_mode_enabled",
     "layout",

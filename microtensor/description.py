@@ -8,14 +8,18 @@ import numpy as np
 
 from microtensor import devices, dtypes, layouts
 
+_part = tuple.__getitem__
+
 
 class Size(tuple[int, ...]):
-    """The shape of a tensor: a tuple that prints as PyTorch's does.
+    """The shape of a tensor: a tuple that prints as PyTorch's does, and whose parts are shapes.
 
     Example:
         >>> import microtensor as mt
         >>> mt.zeros(2, 3).shape, mt.zeros(2, 3).shape.numel()
         (microtensor.Size([2, 3]), 6)
+        >>> mt.zeros(2, 3, 4).shape[1:]
+        microtensor.Size([3, 4])
     """
 
     __slots__ = ()
@@ -26,6 +30,21 @@ class Size(tuple[int, ...]):
         for length in self:
             count *= length
         return count
+
+    def __getitem__(self, place: Any) -> Any:
+        part = _part(self, place)
+        return Size(part) if type(part) is tuple else part
+
+    def __add__(self, other: Any) -> Any:
+        return Size(tuple.__add__(self, other))
+
+    def __radd__(self, other: Any) -> Any:
+        return Size(tuple.__add__(other, self))
+
+    def __mul__(self, times: Any) -> Any:
+        return Size(tuple.__mul__(self, times))
+
+    __rmul__ = __mul__
 
     def __repr__(self) -> str:
         return f"microtensor.Size({list(self)})"

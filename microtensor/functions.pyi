@@ -96,6 +96,7 @@ __all__ = [
     "cumsum",
     "deg2rad",
     "det",
+    "detach",
     "diag",
     "diag_embed",
     "diagflat",
@@ -142,6 +143,7 @@ __all__ = [
     "gcd",
     "ge",
     "ger",
+    "get_device",
     "greater",
     "greater_equal",
     "gt",
@@ -161,6 +163,7 @@ __all__ = [
     "inverse",
     "is_complex",
     "is_floating_point",
+    "is_inference",
     "is_nonzero",
     "is_same_size",
     "is_signed",
@@ -531,7 +534,7 @@ def cholesky(input: Tensor, upper: _bool = False) -> Tensor:
 def cholesky_inverse(L: Tensor, upper: _bool = False) -> Tensor:
     """Give the inverse of A from its Cholesky factor."""
 
-def cholesky_solve(input: Tensor, L: Tensor, upper: _bool = False) -> Tensor:
+def cholesky_solve(input: Tensor, input2: Tensor, upper: _bool = False) -> Tensor:
     """Solve A X = input, given the Cholesky factor of A."""
 
 def chunk(input: Tensor, chunks: _int, dim: _int = 0) -> Any:
@@ -599,6 +602,9 @@ def deg2rad(input: Tensor) -> Tensor:
 
 def det(input: Tensor) -> Tensor:
     """Give the determinants of square matrices: :func:`linalg.det`."""
+
+def detach(input: Tensor) -> Tensor:
+    """Give a tensor of the same memory that is cut off from the graph."""
 
 def diag(input: Tensor, diagonal: _int = 0) -> Tensor:
     """Give the diagonal of a matrix, or the matrix with a vector on its diagonal: a copy."""
@@ -738,6 +744,9 @@ def ge(input: Tensor, other: Tensor | _float) -> Tensor:
 def ger(input: Tensor, vec2: Tensor) -> Tensor:
     """Give the outer product of two vectors: the old name of :func:`outer`."""
 
+def get_device(input: Tensor) -> _int:
+    """Give the number of the GPU it is on: -1, as it is on the CPU."""
+
 def greater(input: Tensor, other: Tensor | _float) -> Tensor:
     """Compare: greater than. Gives bools."""
 
@@ -794,6 +803,9 @@ def is_complex(input: Tensor) -> _bool:
 
 def is_floating_point(input: Tensor) -> _bool:
     """Say whether the dtype is a floating-point one."""
+
+def is_inference(input: Tensor) -> _bool:
+    """Say whether it was made in inference mode."""
 
 def is_nonzero(input: Tensor) -> _bool:
     """Say whether the only element is other than zero."""
@@ -924,11 +936,11 @@ def masked_select(input: Tensor, mask: Tensor) -> Any:
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """Multiply matrices, vectors and batches of matrices, as PyTorch's ``matmul`` does."""
 
-def matrix_exp(A: Tensor) -> Tensor:
-    """Give the exponential of square matrices, Σ Aⁱ/i!."""
+def matrix_exp(input: Tensor) -> Tensor:
+    """Give the exponential of square matrices, as :func:`linalg.matrix_exp`."""
 
-def matrix_power(A: Tensor, n: _int) -> Tensor:
-    """Multiply square matrices n times by themselves."""
+def matrix_power(input: Tensor, n: _int) -> Tensor:
+    """Multiply square matrices n times by themselves, as :func:`linalg.matrix_power`."""
 
 def max(input: Tensor, dim: _int | Tensor | None = None, keepdim: _bool = False, *, other: Tensor | None = None) -> Any:
     """Give the largest element, the largest along a dimension, or the larger of two tensors."""
@@ -1251,7 +1263,7 @@ def tanh(input: Tensor) -> Tensor:
 def tensor(data: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
     """Make a tensor of numbers, nested sequences or an array; always a copy."""
 
-def tensor_split(input: Tensor, indices_or_sections: _int | Sequence[_int] | Tensor, dim: _int = 0) -> Any:
+def tensor_split(input: Tensor, indices_or_sections: _int | Sequence[_int] | Tensor = ..., dim: _int = 0, *, sections: _int | None = None, indices: Sequence[_int] | None = None) -> Any:
     """Cut along a dimension into so many pieces of about equal size, or at the places given."""
 
 def tensordot(a: Tensor, b: Tensor, dims: _int | Sequence[Sequence[_int]] = 2) -> Tensor:

@@ -85,7 +85,7 @@ def matrix_rank(A: Tensor, tol: Any = None, hermitian: _bool = False, *, atol: A
 def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
     """Multiply several matrices in the order that takes the fewest multiplications."""
 
-def norm(A: Tensor, ord: _float | str | None = None, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False, *, dtype: Any = None) -> Tensor:
+def norm(input: Tensor, ord: _float | str | None = None, dim: _int | tuple[_int, ...] | None = None, keepdim: _bool = False, *, dtype: Any = None) -> Tensor:
     """Give the norm of vectors or of matrices."""
 
 def pinv(A: Tensor, rcond: _float | None = None, hermitian: _bool = False, *, atol: Any = None, rtol: Any = None) -> Tensor:

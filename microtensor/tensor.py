@@ -91,13 +91,15 @@ class Tensor(Elements, Description, TensorMethods):
     """An n-dimensional array that remembers how it was computed.
 
     Args:
-        data: numbers, nested sequences of numbers, an array or a tensor; copied.
+        data: numbers, nested sequences of numbers, an array or a tensor; copied. Whole numbers, or
+            a shape, ask for a tensor of that shape with no particular elements.
+        sizes: the lengths of the further dimensions, if ``data`` is that of the first.
         dtype: the data type; the default floating-point dtype unless given.
         requires_grad: whether to record what is computed from it, for ``backward()``.
 
     Raises:
         TypeError: the data is not numeric.
-        RuntimeError: an integer or bool tensor is to require a gradient.
+        RuntimeError: an integer or bool tensor is to require a gradient; a negative size.
 
     Example:
         >>> import microtensor as mt
@@ -119,9 +121,19 @@ class Tensor(Elements, Description, TensorMethods):
     # Our operators come before NumPy's when a tensor meets an array.
     __array_priority__ = 1000
 
-    def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False) -> None:
+    def __init__(
+        self, data: Any = (), *sizes: int, dtype: Any = None, requires_grad: bool = False
+    ) -> None:
         chosen = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
-        self._array = to_array(data, chosen.numpy, copy=True)
+        if type(data) is int or isinstance(data, Size):
+            shape = data if isinstance(data, Size) else (data, *sizes)
+            if min(shape, default=0) < 0:
+                raise RuntimeError(f"Tensor(): there are no negative sizes, got {list(shape)}")
+            self._array = np.empty(shape, chosen.numpy)
+        elif sizes:
+            raise TypeError(f"Tensor(): expected data or whole numbers, got {(data, *sizes)}")
+        else:
+            self._array = to_array(data, chosen.numpy, copy=True)
         self._cell = new_cell()
         self._base = None
         self._node = None
@@ -228,6 +240,12 @@ class Tensor(Elements, Description, TensorMethods):
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         if node.op is not None and not any(isinstance(h, RetainGrad) for h in node.hooks or ()):
             node.hooks = [*(node.hooks or ()), RetainGrad(self)]
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether ``retain_grad()`` was called on it; of leaves, which do so unasked, False."""
+        node = node_of(self)
+        return node is not None and any(isinstance(h, RetainGrad) for h in node.hooks or ())
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Call ``hook(gradient)`` when the gradient of this tensor is known.

@@ -130,10 +130,10 @@ def stub_methods() -> str:
     return "\n".join(lines)
 
 
-def page_row(op: Op) -> str:
+def page_row(title: str, op: Op) -> str:
     """Give an op's row of the reference page."""
     cells = [
-        f"`{op.name}`",
+        f"`{title}`",
         op.summary,
         f"{op.formula}" if op.formula else "",
         op.derivative,
@@ -145,10 +145,15 @@ def page_row(op: Op) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
+def page_summary(function: Callable[..., Any]) -> str:
+    """Give what a function does, for the reference page."""
+    text = re.sub(r":\w+:`~?(?:microtensor\.)?([^`]*)`", r"`\1`", summary(function))
+    return text.replace("``", "`").replace("|", "\\|")
+
+
 def reference_page() -> str:
     """Give the page that lists every op users see."""
     head = "| op | what it does | y | dy/dx | range | kinks | ulp | reference |"
-    rule = "|" + "---|" * 8
     parts = [
         "# Ops\n",
         f"<!-- {NOTICE} -->\n",
@@ -156,23 +161,43 @@ def reference_page() -> str:
         "C kernel against the exact value; empty where the op is plain arithmetic or runs in "
         "NumPy.\n",
     ]
-    named = {name for names in published.values() for name in names}
-    public = [op for op in registry.values() if op.name in named or op.method]
-    parts += [
-        "## Declared",
-        "",
-        head,
-        rule,
-        *map(page_row, sorted(public, key=lambda o: o.name)),
-        "",
-    ]
+    prefixes = {"mt": "", "nn.functional": "nn.functional.", "linalg": "linalg."}
+    offered: dict[Callable[..., Any], list[str]] = {}
+    for namespace, names in published.items():
+        for name, function in sorted(names.items()):
+            offered.setdefault(function, []).append(prefixes[namespace] + name)
+
+    rows: dict[str, str] = {}
+    for op in registry.values():
+        if op.public in offered:
+            first = min(offered[op.public], key=lambda name: (not name.endswith(op.name), name))
+            rows[first] = page_row(first, op)
+        elif op.formula:
+            rows[op.name] = page_row(op.name, op)  # a composite's heart: it has the formula
+    listed = [rows[name] for name in sorted(rows)]
+    parts += ["## Declared", "", head, "|" + "---|" * 8, *listed, ""]
+
     parts += ["## Written over them", "", "| function | what it does |", "|---|---|"]
     declared = {op.public for op in registry.values()}
-    for namespace in published:
-        for name, function in sorted(published[namespace].items()):
-            if function not in declared and name not in registry:
-                where = "" if namespace == "mt" else f"{namespace}."
-                parts.append(f"| `{where}{name}` | {summary(function)} |")
+    for function, names in offered.items():
+        shown = [name for name in names if name not in rows]
+        if shown and function not in declared:
+            text = page_summary(function)
+            parts.append(f"| {', '.join(f'`{name}`' for name in shown)} | {text} |")
+    parts.append("")
+
+    others = [
+        f"`{', '.join(names)}`" for f, names in offered.items() if f in declared and len(names) > 1
+    ]
+    parts += ["## Several names", "", f"One op each: {'; '.join(others)}.", ""]
+
+    own = {n: f for n, f in methods.items() if f not in offered and not n.startswith("__")}
+    in_place = [n for n, f in own.items() if n.endswith("_") and n[:-1] in published["mt"]]
+    parts += ["## Methods only", "", "| method | what it does |", "|---|---|"]
+    for name in sorted(own.keys() - set(in_place)):
+        parts.append(f"| `Tensor.{name}` | {page_summary(own[name])} |")
+    listed = [f"`{name}`" for name in sorted(in_place)]
+    parts += ["", "In place, with the arguments of the functions:", f"{', '.join(listed)}."]
     return "\n".join([*parts, ""])
 
 

@@ -230,7 +230,8 @@ def matrix_exponential(a: Array, out: Array) -> None:
 
 def vector_norm(x: Array, order: float, axis: tuple[int, ...], out: Array) -> None:
     """Out = (Σ |x|ᵒ)^(1/o) over the axes, kept as length 1; counts for 0, extremes for ±inf."""
-    wide = np.float32 if x.dtype == np.float16 else x.dtype
+    # Long sums lose no digits, and squares of float32 stay in range, in the next wider dtype.
+    wide = np.float32 if x.dtype == np.float16 else np.float64
     with np.errstate(all="ignore"):
         size = np.abs(x, dtype=wide)
         if order == 0:
@@ -269,16 +270,6 @@ def _root(total: Array, order: float) -> Array:
 # ---- parts of matrices --------------------------------------------------------------------------
 
 
-def lower_part(x: Array, diagonal: int, out: Array) -> None:
-    """Out = x with zeros above a diagonal."""
-    out[...] = np.tril(x, diagonal)
-
-
-def upper_part(x: Array, diagonal: int, out: Array) -> None:
-    """Out = x with zeros below a diagonal."""
-    out[...] = np.triu(x, diagonal)
-
-
 def symmetric_part(x: Array, out: Array) -> None:
     """Out = (x + xᵀ) / 2."""
     with np.errstate(all="ignore"):
@@ -290,15 +281,6 @@ def fill_diagonal(x: Array, value: float, out: Array) -> None:
     """Out = x with one number on the diagonal."""
     out[...] = x
     np.einsum("...ii->...i", out)[...] = value
-
-
-def put_diagonal(x: Array, offset: int, dim1: int, dim2: int, out: Array) -> None:
-    """Out = zeros with x (its last dimension) on a diagonal of two dimensions."""
-    out[...] = 0
-    np.diagonal(out, offset, dim1, dim2)  # raises for axes out of range
-    moved = np.moveaxis(out, (dim1, dim2), (-2, -1))
-    length = np.arange(x.shape[-1])
-    moved[..., length + max(0, -offset), length + max(0, offset)] = x
 
 
 def exponential_block(a: Array, g: Array, out: Array) -> None:

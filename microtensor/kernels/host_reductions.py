@@ -157,54 +157,6 @@ def logsumexp(x: Array, axis: Axes, out: Array) -> None:
     np.copyto(out, np.log(total) + shift, casting="unsafe")
 
 
-@_quiet
-def norm(x: Array, axis: Axes, p: float, out: Array) -> None:
-    """Out = (Σ |x|ᵖ)^(1/p) over the axes; the largest |x| for p = inf, the smallest for -inf.
-
-    For p = 0, the number of elements that are not zero.
-    """
-    size = np.abs(x)
-    if p == np.inf:
-        np.maximum.reduce(size, axis=axis, keepdims=True, initial=0, out=out)
-        return
-    if p == -np.inf:
-        np.minimum.reduce(size, axis=axis, keepdims=True, out=out)
-        return
-    dtype = _wide(x.dtype)
-    if p in (0, 1):
-        np.copyto(out, _power_sum(size, axis, p, dtype), casting="unsafe")
-        return
-    total = _power_sum(size, axis, p, dtype)
-    result = _root(total, p)
-    edge = np.finfo(dtype).tiny / np.finfo(dtype).eps
-    if not ((total > edge) & (total < 1 / edge)).all():
-        # Powers left the range where they have all their digits (or it is all zero, or infinite):
-        # there once more, beside the largest.
-        scale = np.maximum.reduce(size, axis=axis, keepdims=True, initial=0).astype(dtype)
-        scale = np.where((scale > 0) & np.isfinite(scale), scale, 1)
-        scaled = _root(_power_sum(size / scale, axis, p, dtype), p) * scale
-        result = np.where((total > edge) & (total < 1 / edge), result, scaled)
-    np.copyto(out, result, casting="unsafe")
-
-
-def _power_sum(size: Array, axis: Axes, p: float, dtype: np.dtype[Any]) -> Array:
-    if p == 0:
-        powers = (size != 0).astype(dtype)
-    elif p == 1:
-        powers = size
-    elif p == 2:
-        powers = np.square(size, dtype=dtype)
-    else:
-        powers = np.power(size, p, dtype=dtype)
-    total: Array = np.add.reduce(powers, axis=axis, dtype=dtype, keepdims=True)
-    return total
-
-
-def _root(total: Array, p: float) -> Array:
-    root: Array = np.sqrt(total) if p == 2 else np.power(total, 1.0 / p)
-    return root
-
-
 def amax(x: Array, axis: Axes, out: Array) -> None:
     """Out = the largest over the axes; NaN if there is one."""
     np.maximum.reduce(x, axis=axis, out=out, keepdims=_keeps(x, out))

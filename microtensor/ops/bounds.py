@@ -169,6 +169,11 @@ _NUMBERS = (int, float, np.number, np.bool_)
 _BOUND = "Tensor | float | None"
 
 
+def _as_number(bound: Any) -> Any:
+    single = isinstance(bound, Tensor) and not bound._array.ndim and not bound.requires_grad
+    return bound.item() if single else bound
+
+
 @publish(
     f"input: Tensor, min: {_BOUND} = None, max: {_BOUND} = None",
     method="clamp",
@@ -185,13 +190,17 @@ def _clamp(input: Any, min: Any = None, max: Any = None) -> Tensor:
 
     Raises:
         RuntimeError: no bound at all, one that an integer dtype cannot hold.
-        TypeError: one bound a tensor and the other a number.
+        TypeError: one bound a number and the other a tensor of dimensions, or of a gradient.
 
     Notes:
         The gradient passes where min <= input <= max; outside it goes to a bound that is a tensor.
     """
     if not isinstance(input, Tensor):
         refuse("clamp", "input", input)
+    if isinstance(min, _NUMBERS):  # beside a number, a tensor of one is a number too
+        max = _as_number(max)
+    elif isinstance(max, _NUMBERS):
+        min = _as_number(min)
     tensors = isinstance(min, Tensor) or isinstance(max, Tensor)
     for name, bound in (("min", min), ("max", max)):
         if bound is None or (isinstance(bound, Tensor) if tensors else isinstance(bound, _NUMBERS)):

@@ -13,9 +13,10 @@ import numpy as np
 from microtensor.ops.arithmetic import mul
 from microtensor.ops.declare import publish
 from microtensor.ops.linear import matrix_product
-from microtensor.ops.matrices import diagonal, same_dtype, tensors
+from microtensor.ops.matrices import same_dtype, tensors
 from microtensor.ops.reductions import sum
 from microtensor.ops.shape import permute, reshape, squeeze
+from microtensor.ops.views import diagonal
 from microtensor.tensor import Tensor, checked_dim
 
 # A label is a letter, or for the dimensions of an ellipsis their place from the right.

@@ -268,6 +268,24 @@ def is_signed(input: Tensor) -> bool:
 
 
 @publish("input: Tensor")
+def is_inference(input: Tensor) -> bool:
+    """Say whether it was made in inference mode."""
+    return _checked("is_inference", input).is_inference()
+
+
+@publish("input: Tensor")
+def get_device(input: Tensor) -> int:
+    """Give the number of the GPU it is on: -1, as it is on the CPU."""
+    return _checked("get_device", input).get_device()
+
+
+@publish("input: Tensor")
+def detach(input: Tensor) -> Tensor:
+    """Give a tensor of the same memory that is cut off from the graph."""
+    return _checked("detach", input).detach()
+
+
+@publish("input: Tensor")
 def numel(input: Tensor) -> int:
     """Give the number of elements."""
     return _checked("numel", input)._array.size

@@ -11,7 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from microtensor.ops.generated import make_backward, make_either, make_public, number, refuse
+from microtensor.ops.generated import (
+    make_backward,
+    make_either,
+    make_public,
+    number,
+    refuse,
+    with_numpy_names,
+)
 from microtensor.ops.record import Op, Parameter, complete, parse_signature
 
 __all__ = [
@@ -74,7 +81,8 @@ def publish(
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
         own_name = name or function.__name__
-        _publish(function, own_name, signature, namespaces, method, inplace)
+        offered = with_numpy_names(own_name, function) if " dim: " in signature else function
+        _publish(offered, own_name, signature, namespaces, method, inplace)
         return function
 
     return register

@@ -17,18 +17,17 @@ from microtensor.ops.linear import matrix_product
 from microtensor.ops.matrices import (
     embedded,
     joined,
-    lower_part,
     matrices,
     no_convergence,
     offer,
     run,
     tensors,
-    upper_part,
     wants_gradient,
     with_diagonal,
 )
 from microtensor.ops.shape import unsqueeze
 from microtensor.ops.solving import transposed, triangular
+from microtensor.ops.triangles import tril, triu
 from microtensor.tensor import Tensor, wrap
 
 
@@ -73,7 +72,7 @@ def _square_qr_rule(g_q: Any, g_r: Any, q: Any, r: Any) -> Any:
         None if g_r is None else matrix_product(r, transposed(g_r)),
         None if g_q is None else neg(matrix_product(transposed(g_q), q)),
     )
-    mirrored = add(lower_part(inside), transposed(lower_part(inside, -1)))
+    mirrored = add(tril(inside), transposed(tril(inside, -1)))
     sum_of_both = joined(g_q, matrix_product(q, mirrored))
     return transposed(triangular(r, transposed(sum_of_both), True, False))
 
@@ -90,7 +89,7 @@ def _qr_rule(g_Q: Any, g_R: Any, A: Any, Q: Any, R: Any, mode: str) -> Any:
             "The QR decomposition is not differentiable when mode='complete' and nrows > ncols."
         )
     if g_R is not None:
-        g_R = upper_part(g_R)
+        g_R = triu(g_R)
     if m >= n:
         return _square_qr_rule(g_Q, g_R, Q, R)
     # The first m columns make Q and a square R; the others are R's = Qᵀ A's.

@@ -14,7 +14,7 @@ from microtensor.ops.comparison import lt
 from microtensor.ops.declare import declare, publish
 from microtensor.ops.decompositions import svd
 from microtensor.ops.linear import matrix_product
-from microtensor.ops.matrices import diagonal, embedded, offer, square, tensors
+from microtensor.ops.matrices import embedded, main_diagonal, offer, square, tensors
 from microtensor.ops.reductions import sum
 from microtensor.ops.rounding import sign
 from microtensor.ops.shape import reshape, unsqueeze
@@ -71,7 +71,7 @@ def _cofactors_rule(g: Any, A: Any) -> Any:
     u, s, vh = svd(A, False)
     inside = matrix_product(matrix_product(transposed(u), g), transposed(vh))
     products = _without_two(s)
-    on_diagonal = matrix_product(products, unsqueeze(diagonal(inside), -1))
+    on_diagonal = matrix_product(products, unsqueeze(main_diagonal(inside), -1))
     inner = sub(embedded(reshape(on_diagonal, s.shape)), mul(products, transposed(inside)))
     turned = _beside_matrices(sign(mul(det(u), det(vh))))
     return mul(turned, matrix_product(matrix_product(u, inner), vh))

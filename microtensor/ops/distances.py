@@ -6,88 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from microtensor import dtypes, kernels
+from microtensor import kernels
 from microtensor.ops import samples
 from microtensor.ops.arithmetic import div, mul, neg, sub
-from microtensor.ops.arrays import Array, broadcast_shape, dims_of, dropped, empty, kept_shape
+from microtensor.ops.arrays import Array, broadcast_shape, dims_of, empty
 from microtensor.ops.choosing import where
-from microtensor.ops.comparison import eq, lt
+from microtensor.ops.comparison import lt
 from microtensor.ops.declare import declare, publish, refuse
-from microtensor.ops.powers import pow
+from microtensor.ops.norms import matrix_norm, norm_slope, plain_norm, vector_norm
 from microtensor.ops.promotion import promote_types
-from microtensor.ops.reductions import spread, sum
-from microtensor.ops.rounding import abs, sign
+from microtensor.ops.reductions import sum
 from microtensor.ops.shape import cast, unsqueeze
 from microtensor.tensor import Tensor, wrap
-
-_INFINITY = float("inf")
-
-
-def _norm_forward(x: Array, p: float, dim: Any = None, keepdim: bool = False) -> Array:
-    if x.dtype.kind != "f":
-        raise RuntimeError(
-            f"norm(): expected a floating point tensor as input, not {x.dtype.name}; convert with "
-            ".float()"
-        )
-    dims = dims_of(dim, x.ndim, "norm")
-    if not x.size and (p < 0 or p == _INFINITY):
-        whole = dim is None or len(dims) == x.ndim
-        if whole or 0 in [x.shape[d] for d in dims]:
-            raise RuntimeError(
-                f"norm(): cannot compute the {p:g} norm of nothing, since the operation has no "
-                f"identity; the shape is {list(x.shape)}"
-            )
-    out = empty(kept_shape(x.shape, dims), x.dtype)
-    kernels.norm(x, dims, float(p), out)
-    return dropped(out, dims, keepdim)
-
-
-def _norm_slope(g: Any, x: Any, y: Any, p: float, dim: Any, shared: bool = True) -> Any:
-    """Carry the gradient of a p-norm y over dimensions of x back to x; zero where y is zero.
-
-    ``shared``: whether elements that are equally far from zero share the gradient for p = ±inf.
-    """
-    g = spread(g, x.shape, dim)
-    if p == 0:
-        return mul(g, 0.0)
-    if p == 1:
-        return mul(g, sign(x))
-    y = spread(y, x.shape, dim)
-    if p in (_INFINITY, -_INFINITY):
-        slope = mul(g, mul(sign(x), where(eq(abs(x), y), 1.0, 0.0)))
-        if not shared:
-            return slope
-        count = sum(where(eq(abs(x), y), 1.0, 0.0), dim if dim is not None else (), keepdim=True)
-        return div(slope, where(eq(count, 0.0), 1.0, count))
-    nothing = eq(y, 0.0)
-    if p == 2:
-        return where(nothing, 0.0, div(mul(g, x), where(nothing, 1.0, y)))
-    # (|x|/y)^(p-1) sign x; powers of zero itself, infinite for p < 1, are kept out.
-    ratio = div(where(eq(x, 0.0), 1.0, abs(x)), where(nothing, 1.0, y))
-    return where(nothing, 0.0, mul(g, mul(sign(x), pow(ratio, p - 1.0))))
-
-
-_norm: Any = declare(
-    "norm",
-    "input: Tensor, p: float, dim: int | tuple[int, ...] | None = None, keepdim: bool = False",
-    _norm_forward,
-    rules={"input": lambda g, x, y, p, dim: _norm_slope(g, x, y, p, dim)},
-    summary="Give the p-norm, of all elements or over dimensions.",
-    formula="(Σ |x|ᵖ)^(1/p)",
-    derivative="sign x·(|x|/y)^(p-1); 0 where y is 0",
-    namespaces=(),
-    samples=samples.given(
-        (((3, 4),), {"p": 2.0}),
-        (((3, 4),), {"p": 1.0, "dim": 1}),
-        (((2, 3, 4),), {"p": 3.0, "dim": (0, -1), "keepdim": True}),
-        (((3, 4),), {"p": float("inf"), "dim": 0}),
-        (((3, 4),), {"p": float("-inf"), "dim": 0}),
-        (((3, 4),), {"p": 0.5, "dim": 1}),
-        (((3,),), {"p": -1.5}),
-        (((),), {"p": 2.0}),
-        positive=True,
-    ),
-)
 
 
 @publish(
@@ -107,13 +37,14 @@ def norm(
 
     Args:
         input: a floating-point tensor.
-        p: a number; "fro" and None mean 2.
+        p: a number; "fro" and None mean 2, "nuc" the sum of a matrix's singular values.
         dim: the dimensions to reduce; all if None.
         keepdim: keep the reduced dimensions with length 1.
         dtype: a floating-point dtype, not narrower than the input's, to convert to first.
 
     Raises:
-        RuntimeError: not of floating point, another word for p, a narrower dtype.
+        RuntimeError: not of floating point, another word for p, a narrower dtype, a norm of nothing
+            that has no value.
 
     Example:
         >>> import microtensor as mt
@@ -122,21 +53,11 @@ def norm(
     """
     if not isinstance(input, Tensor):
         refuse("norm", "input", input)
-    if p is None or p == "fro":
-        p = 2.0
-    if isinstance(p, str):
-        raise RuntimeError(f"norm(): order {p!r} is not supported: p must be a number or 'fro'")
+    if isinstance(p, str) and p != "fro":
+        return matrix_norm(input, p, (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
     if isinstance(p, Tensor):
         p = p.item()
-    if dtype is not None:
-        wanted, given = dtypes.as_numpy_dtype(dtype), input._array.dtype
-        if given.kind != "f" or promote_types(given, wanted) != wanted:
-            raise RuntimeError(
-                f"norm(): the dtype of the input ({given.name}) should be convertible without "
-                f"narrowing to the specified dtype ({wanted.name})"
-            )
-        input = input if given == wanted else cast(input, wanted)
-    return _norm(input, float(p), dim, keepdim)
+    return vector_norm(input, 2 if p in (None, "fro") else p, dim, keepdim, dtype=dtype)
 
 
 @publish("input: Tensor, other: Tensor, p: float = 2", method="dist")
@@ -156,7 +77,7 @@ def dist(input: Any, other: Any, p: float = 2) -> Tensor:
     for name, each in (("input", input), ("other", other)):
         if not isinstance(each, Tensor):
             refuse("dist", name, each)
-    return _norm(sub(input, other), float(p))
+    return vector_norm(sub(input, other), p)
 
 
 @publish("input: Tensor, p: float, dim: int, maxnorm: float", method="renorm", inplace=True)
@@ -182,7 +103,7 @@ def renorm(input: Any, p: float, dim: int, maxnorm: float) -> Tensor:
     if ndim < 2:
         raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {ndim} dimensions")
     (own,) = dims_of(dim, ndim, "renorm")
-    size = _norm(input, float(p), tuple(d for d in range(ndim) if d != own), True)
+    size = vector_norm(input, p, tuple(d for d in range(ndim) if d != own), True)
     small = wrap(size._array <= maxnorm)
     # PyTorch's margin keeps the result from exceeding the bound by rounding.
     return input * where(small, 1.0, div(maxnorm, where(small, 1.0, size) + 1e-7))
@@ -218,7 +139,7 @@ def _cdist_forward(a: Array, b: Array, p: float) -> Array:
 
 def _cdist_slope(g: Any, x1: Any, x2: Any, y: Any, p: float) -> Any:
     difference = sub(unsqueeze(x1, -2), unsqueeze(x2, -3))
-    return _norm_slope(g, difference, y, p, -1, shared=False)
+    return norm_slope(g, difference, y, p, -1, shared=False)
 
 
 _cdist: Any = declare(
@@ -300,12 +221,12 @@ def pairwise_distance(
     for name, each in (("x1", x1), ("x2", x2)):
         if not isinstance(each, Tensor):
             refuse("pairwise_distance", name, each)
-    return _norm(sub(x1, x2) + eps, float(p), -1, keepdim)
+    return plain_norm(sub(x1, x2) + eps, float(p), -1, keepdim)
 
 
 def _length(x: Tensor, dim: int, eps: float) -> Tensor:
     """Give the length of vectors, at least eps: a bound that the gradient does not see."""
-    size: Tensor = _norm(x, 2.0, dim, True)
+    size: Tensor = plain_norm(x, 2.0, dim, True)
     missing = np.maximum(np.asarray(eps, size._array.dtype) - size._array, 0)
     if not missing.any():
         return size

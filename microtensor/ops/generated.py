@@ -18,6 +18,7 @@ from microtensor.engine import INFERENCE_CELL, Node, output_node, recording
 from microtensor.engine import node as nodes
 from microtensor.ops.promotion import number_array, operand_array
 from microtensor.ops.record import Op, Parameter, parse_signature
+from microtensor.ops.spelling import accepting_numpy_names
 from microtensor.tensor import Tensor, node_of, wrap
 
 
@@ -26,7 +27,7 @@ def _first_call(*arguments: Any, **named: Any) -> Any:
 
 
 def _when_called(
-    op: Op, function_name: str, names: dict[str, Any], write: Callable[[], list[str]]
+    function_name: str, names: dict[str, Any], write: Callable[[], list[str]]
 ) -> Callable[..., Any]:
     """Make a function whose source is written and compiled at its first call.
 
@@ -34,10 +35,10 @@ def _when_called(
     stays the same object: its code is exchanged.
     """
     function = FunctionType(_first_call.__code__, names, function_name)
-    function.__module__ = "microtensor"
+    function.__module__, function.__qualname__ = "microtensor", function_name
 
     def compiled() -> Callable[..., Any]:
-        exec(compile("\n".join(write()), f"<microtensor op {op.name}>", "exec"), names)
+        exec(compile("\n".join(write()), f"<microtensor op {function_name}>", "exec"), names)
         real = names[function_name]
         function.__defaults__, function.__kwdefaults__ = real.__defaults__, real.__kwdefaults__
         function.__code__ = real.__code__
@@ -87,7 +88,7 @@ def make_backward(op: Op) -> Callable[..., tuple[Any, ...]]:
         lines.append(f"    return {_tuple(results)}")
         return lines
 
-    return _when_called(op, name, names, write)
+    return _when_called(name, names, write)
 
 
 def _tuple(items: Any) -> str:
@@ -145,16 +146,19 @@ def make_public(op: Op, parameters: list[Parameter]) -> Callable[..., Any]:
 
         names["_store"] = store
         parameters = [*parameters, Parameter("inplace", "bool", "False", False)]
-    function = _when_called(op, op.name, names, lambda: _public_source(op))
+    function = _when_called(op.name, names, lambda: _public_source(op, names))
     function.__signature__ = _signature_of(parameters)  # type: ignore[attr-defined]
     return function
 
 
-def _public_source(op: Op) -> list[str]:
+def _public_source(op: Op, names: dict[str, Any]) -> list[str]:
     parameters = parse_signature(op.signature)
     inputs = [p for p in parameters if p.is_input]
-    head = _parameter_source(parameters)
+    accepted, renaming, needs = accepting_numpy_names(op.name, parameters)
+    names.update(needs)
+    head = _parameter_source(accepted)
     lines = [f"def {op.name}({head}{', inplace=False' if op.inplace_argument else ''}):"]
+    lines += renaming
     if op.inplace_argument:
         rest = "".join(f", {p.name}" for p in parameters[1:])
         lines += [
@@ -313,7 +317,7 @@ def make_either(op: Op, parameters: list[Parameter]) -> Callable[..., Any]:
         lines.append(f"    return _forward({', '.join(plain)}){part}")
         return lines
 
-    function = _when_called(op, op.name, names, write)
+    function = _when_called(op.name, names, write)
     function.op = op  # type: ignore[attr-defined]
     return function
 
@@ -340,6 +344,32 @@ def _mark_view(source: Tensor, view: Tensor, op: Op, arguments: tuple[Any, ...])
     view._base_node = base._node
     if view._cell is not INFERENCE_CELL:
         view._base_version = view._cell[0]
+
+
+# ---- composites ----------------------------------------------------------------------------------
+
+
+def with_numpy_names(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the form of a composite that takes NumPy's names for ``dim`` and ``keepdim``."""
+    names: dict[str, Any] = {"_function": function}
+
+    def write() -> list[str]:
+        parameters = []
+        for p in inspect.signature(function).parameters.values():
+            names[f"_default_{p.name}"] = p.default
+            default = None if p.default is p.empty else f"_default_{p.name}"
+            parameters.append(Parameter(p.name, "Any", default, p.kind is p.KEYWORD_ONLY))
+        given = [f"{p.name}={p.name}" if p.keyword_only else p.name for p in parameters]
+        parameters, lines, needs = accepting_numpy_names(name, parameters)
+        names.update(needs)
+        head = f"def {name}({_parameter_source(parameters)}):"
+        return [head, *lines, f"    return _function({', '.join(given)})"]
+
+    form = _when_called(name, names, write)
+    form.__doc__, form.__module__ = function.__doc__, function.__module__
+    form.__annotations__ = function.__annotations__
+    form.__wrapped__ = function  # type: ignore[attr-defined]
+    return form
 
 
 # ---- checking inputs ----------------------------------------------------------------------------

@@ -13,7 +13,8 @@ from microtensor.ops import samples
 from microtensor.ops.arithmetic import add
 from microtensor.ops.arrays import Array, empty
 from microtensor.ops.declare import declare, publish, refuse
-from microtensor.tensor import Tensor, checked_dim
+from microtensor.ops.views import diagonal, place_diagonal
+from microtensor.tensor import Tensor
 
 
 class LinAlgError(RuntimeError):
@@ -23,16 +24,9 @@ class LinAlgError(RuntimeError):
 LinAlgError.__module__ = "microtensor.linalg"
 
 
-def offer(signature: str, name: str, *aliases: str) -> Callable[[Any], Any]:
-    """Publish a function in ``linalg``, and under other names as a function and a method."""
-
-    def register(function: Any) -> Any:
-        publish(signature, ("linalg",), name=name)(function)
-        for alias in aliases:
-            publish(signature, name=alias, method=alias)(function)
-        return function
-
-    return register
+def offer(signature: str, name: str) -> Callable[[Any], Any]:
+    """Publish a function in ``linalg``."""
+    return publish(signature, ("linalg",), name=name)
 
 
 def matrices(op: str, x: Array, name: str = "A", low: bool = False) -> None:
@@ -151,28 +145,6 @@ def joined(*parts: Any) -> Any:
     return total
 
 
-def _part(name: str, kernel: Any, summary: str) -> Any:
-    def forward(x: Array, diagonal: int = 0) -> Array:
-        out = empty(x.shape, x.dtype)
-        kernel(x, diagonal, out)
-        return out
-
-    either: Any = declare(
-        name,
-        "input: Tensor, diagonal: int = 0",
-        forward,
-        rules={"input": lambda g, diagonal: either(g, diagonal)},
-        summary=summary,
-        namespaces=(),
-        samples=samples.given((((3, 3),), {}), (((2, 3, 4),), {"diagonal": -1})),
-    )
-    return either
-
-
-lower_part = _part("lower_part", kernels.lower_part, "Keep what is not above a diagonal.")
-upper_part = _part("upper_part", kernels.upper_part, "Keep what is not below a diagonal.")
-
-
 def _symmetric_part_forward(x: Array) -> Array:
     out = empty(x.shape, x.dtype)
     kernels.symmetric_part(x, out)
@@ -207,38 +179,6 @@ with_diagonal: Any = declare(
 )
 
 
-def _diagonal_forward(x: Array, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Array:
-    first, second = checked_dim(dim1, x.ndim), checked_dim(dim2, x.ndim)
-    if first == second:
-        raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
-    view = np.diagonal(x, offset, first, second)
-    view.flags.writeable = x.flags.writeable
-    return view
-
-
-def _put_diagonal_forward(x: Array, shape: Any, offset: int, dim1: int, dim2: int) -> Array:
-    out = empty(shape, x.dtype)
-    kernels.put_diagonal(x, offset, dim1, dim2, out)
-    return out
-
-
-diagonal: Any = declare(
-    "matrix_diagonal",
-    "input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1",
-    _diagonal_forward,
-    rules={
-        "input": lambda g, input_shape, offset, dim1, dim2: put_diagonal(
-            g, input_shape, offset, dim1, dim2
-        )
-    },
-    summary="Take a diagonal of two dimensions; it becomes the last one.",
-    view=True,
-    integral=True,
-    namespaces=(),
-    samples=samples.given((((3, 4),), {}), (((2, 3, 3),), {"offset": -1, "dim1": 0, "dim2": 2})),
-)
-
-
 @offer("A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1", "diagonal")
 def _linalg_diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """Take the diagonals of matrices: a view whose last dimension runs along them.
@@ -256,17 +196,11 @@ def _linalg_diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1)
     return diagonal(A, offset, dim1, dim2)
 
 
-put_diagonal: Any = declare(
-    "put_diagonal",
-    "input: Tensor, shape: Sequence[int], offset: int, dim1: int, dim2: int",
-    _put_diagonal_forward,
-    rules={"input": lambda g, offset, dim1, dim2: diagonal(g, offset, dim1, dim2)},
-    summary="Put elements on a diagonal among zeros: the adjoint of taking it.",
-    namespaces=(),
-    samples=samples.given((((2, 3),), {"shape": (2, 3, 4), "offset": 0, "dim1": -2, "dim2": -1})),
-)
+def main_diagonal(x: Any) -> Any:
+    """Take the main diagonals of matrices."""
+    return diagonal(x, 0, -2, -1)
 
 
 def embedded(x: Any) -> Any:
     """Give matrices with the last dimension of ``x`` on their diagonals."""
-    return put_diagonal(x, (*x.shape, x.shape[-1]), 0, -2, -1)
+    return place_diagonal(x, (*x.shape, x.shape[-1]), 0, -2, -1)

@@ -10,7 +10,7 @@ from microtensor import kernels
 from microtensor.ops import samples
 from microtensor.ops.arithmetic import add
 from microtensor.ops.arrays import Array, empty
-from microtensor.ops.declare import declare
+from microtensor.ops.declare import declare, publish
 from microtensor.ops.indexing import index_view
 from microtensor.ops.linear import matrix_product
 from microtensor.ops.matrices import offer, square, tensors
@@ -20,7 +20,7 @@ from microtensor.ops.solving import inv, transposed
 from microtensor.tensor import Tensor, wrap
 
 
-@offer("A: Tensor, n: int", "matrix_power", "matrix_power")
+@offer("A: Tensor, n: int", "matrix_power")
 def matrix_power(A: Any, n: int) -> Tensor:
     """Multiply square matrices n times by themselves.
 
@@ -107,7 +107,7 @@ matrix_exp_op: Any = declare(
 )
 
 
-@offer("A: Tensor", "matrix_exp", "matrix_exp")
+@offer("A: Tensor", "matrix_exp")
 def matrix_exp(A: Any) -> Tensor:
     """Give the exponential of square matrices, Σ Aⁱ/i!.
 
@@ -200,3 +200,18 @@ def _best_splits(lengths: list[int]) -> dict[tuple[int, int], int]:
             ]
             cost[start, stop], splits[start, stop] = min(options)
     return splits
+
+
+# ---- outside linalg, where PyTorch calls the matrices input -------------------------------------
+
+
+@publish("input: Tensor, n: int", method="matrix_power", name="matrix_power")
+def _matrix_power(input: Any, n: int) -> Tensor:
+    """Multiply square matrices n times by themselves, as :func:`linalg.matrix_power`."""
+    return matrix_power(input, n)
+
+
+@publish("input: Tensor", method="matrix_exp", name="matrix_exp")
+def _matrix_exp(input: Any) -> Tensor:
+    """Give the exponential of square matrices, as :func:`linalg.matrix_exp`."""
+    return matrix_exp(input)

@@ -363,7 +363,7 @@ class TensorMethods:
     def cholesky_inverse(self, upper: _bool = False) -> Tensor:
         """Give the inverse of A from its Cholesky factor."""
 
-    def cholesky_solve(self, L: Tensor, upper: _bool = False) -> Tensor:
+    def cholesky_solve(self, input2: Tensor, upper: _bool = False) -> Tensor:
         """Solve A X = input, given the Cholesky factor of A."""
 
     def chunk(self, chunks: _int, dim: _int = 0) -> Any:
@@ -913,10 +913,10 @@ class TensorMethods:
         """Multiply matrices, vectors and batches of matrices, as PyTorch's ``matmul`` does."""
 
     def matrix_exp(self) -> Tensor:
-        """Give the exponential of square matrices, Σ Aⁱ/i!."""
+        """Give the exponential of square matrices, as :func:`linalg.matrix_exp`."""
 
     def matrix_power(self, n: _int) -> Tensor:
-        """Multiply square matrices n times by themselves."""
+        """Multiply square matrices n times by themselves, as :func:`linalg.matrix_power`."""
 
     def max(self, dim: _int | Tensor | None = None, keepdim: _bool = False, *, other: Tensor | None = None) -> Any:
         """Give the largest element, the largest along a dimension, or the larger of two tensors."""
@@ -1299,7 +1299,7 @@ class TensorMethods:
     def tanh_(self) -> Tensor:
         """Do :func:`tanh` in place: write the result into this tensor, and give it."""
 
-    def tensor_split(self, indices_or_sections: _int | Sequence[_int] | Tensor, dim: _int = 0) -> Any:
+    def tensor_split(self, indices_or_sections: _int | Sequence[_int] | Tensor = ..., dim: _int = 0, *, sections: _int | None = None, indices: Sequence[_int] | None = None) -> Any:
         """Cut along a dimension into so many pieces of about equal size, or at the places given."""
 
     def tile(self, *args: Any, dims: Any = None) -> Tensor:

@@ -27,7 +27,7 @@ from microtensor.tensor import Tensor, checked_dim, wrap
 # ---- of vectors ---------------------------------------------------------------------------------
 
 
-def _vector_norm_forward(x: Array, ord: float, dim: Any, keepdim: bool) -> Array:
+def _vector_norm_forward(x: Array, ord: float, dim: Any = None, keepdim: bool = False) -> Array:
     dims = dims_of(dim, x.ndim, "linalg.vector_norm")
     if (ord < 0 or ord == inf) and any(x.shape[d] == 0 for d in dims):
         raise RuntimeError(
@@ -39,24 +39,39 @@ def _vector_norm_forward(x: Array, ord: float, dim: Any, keepdim: bool) -> Array
     return dropped(out, dims, keepdim)
 
 
-def _vector_norm_rule(g: Any, input: Any, y: Any, ord: float, dim: Any) -> Any:
-    shape = input.shape
+def norm_slope(g: Any, x: Any, y: Any, ord: float, dim: Any, shared: bool = True) -> Any:
+    """Carry the gradient of a norm y over dimensions of x back to x.
+
+    Args:
+        g: the gradient of y.
+        x: what the norm was taken of.
+        y: the norm, without the dimensions it reduced or with them as length 1.
+        ord: of the norm.
+        dim: the dimensions it reduced.
+        shared: whether elements that are equally large share the gradient for ±inf.
+    """
+    shape = x.shape
+    if ord == 0:  # a count
+        return mul(spread(g, shape, dim), 0.0)
     if ord == 1:
-        return mul(spread(g, shape, dim), sign(input))
+        return mul(spread(g, shape, dim), sign(x))
     if ord in (inf, -inf):
-        # Equal elements share the gradient.
-        mask = where(eq(abs(input), spread(y, shape, dim)), 1.0, 0.0)
+        mask = where(eq(abs(x), spread(y, shape, dim)), 1.0, 0.0)
+        slope = mul(mul(spread(g, shape, dim), sign(x)), mask)
+        if not shared:
+            return slope
         count = sum(mask, dim if dim is not None else (), keepdim=True)
-        return div(mul(mul(spread(g, shape, dim), sign(input)), mask), count)
+        # Beside NaN no element is the largest.
+        return div(slope, where(eq(count, 0), 1.0, count))
     # Where the norm is 0 so is the gradient, PyTorch's choice; the replacement comes before the
     # division, since a NaN behind a mask comes back in higher derivatives.
     zero = eq(y, 0)
     slope, norm = where(zero, 0.0, g), where(zero, 1.0, y)
     if ord == 2:
-        return mul(input, spread(div(slope, norm), shape, dim))
-    size = abs(input)
+        return mul(x, spread(div(slope, norm), shape, dim))
+    size = abs(x)
     ratio = div(where(eq(size, 0), 1.0, size), spread(norm, shape, dim))
-    return mul(mul(spread(slope, shape, dim), sign(input)), pow(ratio, ord - 1))
+    return mul(mul(spread(slope, shape, dim), sign(x)), pow(ratio, ord - 1))
 
 
 def _norm_samples(rng: np.random.Generator) -> list[samples.Sample]:
@@ -82,11 +97,16 @@ def _norm_samples(rng: np.random.Generator) -> list[samples.Sample]:
     ]
 
 
-_vector_norm: Any = declare(
+plain_norm: Any = declare(
     "linalg_vector_norm",
-    "input: Tensor, ord: float, dim: Any, keepdim: bool",
+    "input: Tensor, ord: float, dim: Any = None, keepdim: bool = False",
     _vector_norm_forward,
-    rules={"input": _vector_norm_rule},
+    # A count has no gradient.
+    rules={
+        "input": lambda g, input, y, ord, dim: (
+            None if ord == 0 else norm_slope(g, input, y, ord, dim)
+        )
+    },
     summary="Give the norm of all elements, or of those along dimensions.",
     namespaces=(),
     samples=_norm_samples,
@@ -143,12 +163,11 @@ def vector_norm(
     """
     tensors("linalg_vector_norm", x=x)
     if isinstance(ord, bool) or not isinstance(ord, int | float | np.number):
-        raise TypeError(f"linalg_vector_norm(): ord must be a number, not {type(ord).__name__}")
+        raise TypeError(f"linalgplain_norm(): ord must be a number, not {type(ord).__name__}")
     x = _in_dtype("linalg.vector_norm", x, dtype)
     if isinstance(dim, list | tuple):
         dim = tuple(dim) or None
-    # A count has no gradient.
-    return _vector_norm(x.detach() if ord == 0 else x, float(ord), dim, keepdim)
+    return plain_norm(x, float(ord), dim, keepdim)
 
 
 # ---- of matrices --------------------------------------------------------------------------------
@@ -202,7 +221,7 @@ def matrix_norm(
         )
     A = _in_dtype(op, A, dtype)
     if ord == "fro":
-        return _vector_norm(A, 2.0, (rows, columns), keepdim)
+        return plain_norm(A, 2.0, (rows, columns), keepdim)
     if ord in ("nuc", 2, -2):
         floating(op, A._array)
         others = [d for d in range(ndim) if d not in (rows, columns)]
@@ -221,17 +240,17 @@ def matrix_norm(
 
 
 @offer(
-    "A: Tensor, ord: float | str | None = None, dim: int | tuple[int, ...] | None = None, "
+    "input: Tensor, ord: float | str | None = None, dim: int | tuple[int, ...] | None = None, "
     + _NORM_REST,
     "norm",
 )
 def norm(
-    A: Any, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
+    input: Any, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
     """Give the norm of vectors or of matrices.
 
     Args:
-        A: floating point.
+        input: floating point.
         ord: of the norm: as for :func:`vector_norm` or :func:`matrix_norm`; None for the root of
             the sum of squares.
         dim: one dimension for a vector's norm, two for a matrix's. None: of all elements if ``ord``
@@ -247,8 +266,8 @@ def norm(
         >>> mt.linalg.norm(mt.ones(2, 2), "nuc")
         tensor(2.)
     """
-    tensors("linalg_norm", A=A)
-    ndim = A._array.ndim
+    tensors("linalg_norm", input=input)
+    ndim = input._array.ndim
     if dim is not None:
         dims = (dim,) if isinstance(dim, int | np.integer) else tuple(dim)
         if len(dims) not in (1, 2):
@@ -265,8 +284,8 @@ def norm(
     else:
         dims = tuple(range(ndim))
     if ord is None or (len(dims) == 1 and not isinstance(ord, str)):
-        return vector_norm(A, 2 if ord is None else ord, dims or None, keepdim, dtype=dtype)
-    return matrix_norm(A, ord, dims, keepdim, dtype=dtype)
+        return vector_norm(input, 2 if ord is None else ord, dims or None, keepdim, dtype=dtype)
+    return matrix_norm(input, ord, dims, keepdim, dtype=dtype)
 
 
 # ---- condition numbers --------------------------------------------------------------------------

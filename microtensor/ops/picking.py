@@ -46,22 +46,28 @@ def refuse_empty(op: str, shape: tuple[int, ...], dims: Any) -> None:
 def _pick_forward(x: Array, index: Array, dim: int) -> Array:
     out = empty(index.shape, x.dtype)
     if x.ndim:
-        kernels.take_along(x, index, dim, out)
+        kernels.gather_along(x, index, checked_dim(dim, x.ndim), out)
     else:
         kernels.cast(x, out)
     return out
 
 
-def _place_forward(kernel: Any) -> Any:
-    def forward(x: Array, index: Array, dim: int, shape: tuple[int, ...]) -> Array:
-        out = empty(shape, x.dtype)
-        if x.ndim:
-            kernel(x, index, dim, out)
-        else:
-            kernels.cast(x, out)
-        return out
+def _place_forward(x: Array, index: Array, dim: int, shape: tuple[int, ...]) -> Array:
+    out = np.zeros(shape, x.dtype)
+    if x.ndim:
+        kernels.scatter_along(x, index, checked_dim(dim, x.ndim), out)
+    else:
+        kernels.cast(x, out)
+    return out
 
-    return forward
+
+def _collect_forward(x: Array, index: Array, dim: int, shape: tuple[int, ...]) -> Array:
+    out = np.zeros(shape, x.dtype)
+    if x.ndim:
+        kernels.scatter_reduce_along(x, index, checked_dim(dim, x.ndim), "sum", out)
+    else:
+        kernels.cast(x, out)
+    return out
 
 
 pick: Any = declare(
@@ -77,7 +83,7 @@ pick: Any = declare(
 place: Any = declare(
     "place",
     "input: Tensor, index: Tensor, dim: int, shape: Sequence[int]",
-    _place_forward(kernels.put_along),
+    _place_forward,
     rules={"input": lambda g, index, dim: pick(g, index, dim)},
     summary="Put elements into zeros along a dimension: the adjoint of pick.",
     namespaces=(),
@@ -96,7 +102,7 @@ pick_several: Any = declare(
 collect: Any = declare(
     "collect",
     "input: Tensor, index: Tensor, dim: int, shape: Sequence[int]",
-    _place_forward(kernels.add_along),
+    _collect_forward,
     rules={"input": lambda g, index, dim: pick_several(g, index, dim)},
     summary="Add elements into zeros along a dimension: the adjoint of pick_several.",
     namespaces=(),

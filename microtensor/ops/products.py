@@ -11,7 +11,7 @@ from microtensor.ops.arithmetic import mul
 from microtensor.ops.arrays import Array, broadcast_shape, empty
 from microtensor.ops.declare import declare, publish
 from microtensor.ops.linear import matrix_product
-from microtensor.ops.matrices import diagonal, floating, offer, same_dtype, tensors
+from microtensor.ops.matrices import floating, main_diagonal, offer, same_dtype, tensors
 from microtensor.ops.reductions import sum
 from microtensor.ops.shape import reshape, transpose, unsqueeze
 from microtensor.tensor import Tensor, checked_dim
@@ -307,7 +307,7 @@ def trace(input: Any) -> Tensor:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input._array.ndim}")
     if input._array.dtype.kind == "b":
         raise RuntimeError("trace: not defined for bool tensors; convert with .long()")
-    return sum(diagonal(input))
+    return sum(main_diagonal(input))
 
 
 @publish("input: Tensor, other: Tensor", method="kron")

@@ -391,11 +391,3 @@ def is_same_size(input: Any, other: Any) -> bool:
         if not isinstance(given, Tensor):
             refuse("is_same_size", name, given)
     return bool(input._array.shape == other._array.shape)
-
-
-@publish("input: Tensor")
-def numel(input: Any) -> int:
-    """Give the number of elements."""
-    if not isinstance(input, Tensor):
-        refuse("numel", "input", input)
-    return int(input._array.size)

@@ -14,16 +14,15 @@ from microtensor.ops.declare import declare, publish
 from microtensor.ops.linear import matrix_product
 from microtensor.ops.matrices import (
     floating,
-    lower_part,
     matrices,
     offer,
     run,
     same_dtype,
     square,
     tensors,
-    upper_part,
 )
 from microtensor.ops.shape import reshape, squeeze, transpose, unsqueeze
+from microtensor.ops.triangles import tril, triu
 from microtensor.tensor import Tensor, wrap
 
 
@@ -187,7 +186,7 @@ def _solve_triangular_forward(A: Array, B: Array, upper: bool, unitriangular: bo
 
 
 def _solve_triangular_rule(g: Any, A: Any, y: Any, upper: bool, unitriangular: bool) -> Any:
-    part = upper_part if upper else lower_part
+    part = triu if upper else tril
     skipped = int(unitriangular)
     of_b = triangular(transposed(A), g, not upper, unitriangular)
     of_a = part(matrix_product(of_b, transposed(y)), skipped if upper else -skipped)
@@ -257,21 +256,20 @@ def solve_triangular(
     return transposed(triangular(transposed(A), transposed(B), not upper, unitriangular))
 
 
-@publish("input: Tensor, L: Tensor, upper: bool = False", method="cholesky_solve")
-def cholesky_solve(input: Any, L: Any, upper: bool = False) -> Tensor:
+@publish("input: Tensor, input2: Tensor, upper: bool = False", method="cholesky_solve")
+def cholesky_solve(input: Any, input2: Any, upper: bool = False) -> Tensor:
     """Solve A X = input, given the Cholesky factor of A.
 
     Args:
         input: the right-hand sides, of shape (*, n, k).
-        L: of shape (*, n, n), with A = L Lᵀ.
+        input2: L, of shape (*, n, n), with A = L Lᵀ.
         upper: whether L is an upper factor, with A = Lᵀ L.
 
     Raises:
         RuntimeError: shapes or dtypes that do not match.
     """
-    tensors("cholesky_solve", input=input, L=L)
-    if upper:
-        L = transposed(L)
+    tensors("cholesky_solve", input=input, input2=input2)
+    L = transposed(input2) if upper else input2
     return triangular(transposed(L), triangular(L, input, False, False), True, False)
 
 

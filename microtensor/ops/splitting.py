@@ -122,10 +122,18 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> Any:
 
 
 @publish(
-    "input: Tensor, indices_or_sections: int | Sequence[int] | Tensor, dim: int = 0",
+    "input: Tensor, indices_or_sections: int | Sequence[int] | Tensor = ..., dim: int = 0, *, "
+    "sections: int | None = None, indices: Sequence[int] | None = None",
     method="tensor_split",
 )
-def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> Any:
+def tensor_split(
+    input: Any,
+    indices_or_sections: Any = None,
+    dim: int = 0,
+    *,
+    sections: Any = None,
+    indices: Any = None,
+) -> Any:
     """Cut along a dimension into so many pieces of about equal size, or at the places given.
 
     Args:
@@ -133,12 +141,24 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> Any:
         indices_or_sections: how many pieces (the first ones are longer by one where the length
             does not divide), or where to cut, as in a slice. A tensor of integers is either.
         dim: the dimension to cut.
+        sections: another name for a number of pieces.
+        indices: another name for where to cut.
+
+    Raises:
+        TypeError: not exactly one of the three says how to cut.
 
     Example:
         >>> import microtensor as mt
         >>> mt.tensor_split(mt.arange(5), (1, 3))
         (tensor([0]), tensor([1, 2]), tensor([3, 4]))
     """
+    ways = [each for each in (indices_or_sections, sections, indices) if each is not None]
+    if len(ways) != 1:
+        raise TypeError(
+            "tensor_split(): exactly one of 'indices_or_sections', 'sections' and 'indices' says "
+            f"how to cut, but {len(ways)} are given"
+        )
+    (indices_or_sections,) = ways
     dim, length = _checked("tensor_split", input, dim)
     if isinstance(indices_or_sections, Tensor):
         _check_integers(indices_or_sections)

@@ -15,7 +15,6 @@ from microtensor.ops.declare import declare, publish
 from microtensor.ops.linear import matrix_product
 from microtensor.ops.matrices import (
     embedded,
-    lower_part,
     no_convergence,
     offer,
     run,
@@ -27,6 +26,7 @@ from microtensor.ops.matrices import (
 )
 from microtensor.ops.shape import unsqueeze
 from microtensor.ops.solving import transposed, triangular
+from microtensor.ops.triangles import tril
 from microtensor.tensor import Tensor, wrap
 
 # ---- Cholesky -----------------------------------------------------------------------------------
@@ -41,9 +41,9 @@ def _cholesky_forward(A: Array) -> Array:
 
 
 def _cholesky_rule(g: Any, y: Any) -> Any:
-    inside = matrix_product(transposed(y), lower_part(g))
+    inside = matrix_product(transposed(y), tril(g))
     # The lower triangle with half the diagonal, and its mirror image.
-    halved = mul(add(lower_part(inside), lower_part(inside, -1)), 0.5)
+    halved = mul(add(tril(inside), tril(inside, -1)), 0.5)
     left = triangular(transposed(y), symmetric_part(halved), True, False)
     return triangular(transposed(y), transposed(left), True, False)
 
