@@ -16,7 +16,8 @@ def _bits(axis: tuple[int, ...]) -> int:
     bits = 0
     for i in axis:
         bits |= 1 << i
-    return bits
+    # C takes them in a signed number of 64 bits, whose sign is the last of NumPy's 64 dimensions.
+    return bits if bits < 1 << 63 else bits - (1 << 64)
 
 
 def sum(x: Any, axis: tuple[int, ...], out: Any) -> None:
