@@ -35,6 +35,7 @@ def _when_called(
     """
     function = FunctionType(_first_call.__code__, names, function_name)
     function.__module__ = "microtensor"
+    function.__qualname__ = function_name  # what Python calls it when arguments are missing
 
     def compiled() -> Callable[..., Any]:
         exec(compile("\n".join(write()), f"<microtensor op {op.name}>", "exec"), names)
