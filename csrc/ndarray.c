@@ -3,6 +3,7 @@
 #include "ndarray.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "microtensor.h"
 
@@ -60,9 +61,16 @@ int mt_array_binary(int op, double p, double q, uintptr_t a_, uintptr_t b_, uint
     return DISPATCH(y->dtype, mt_binary, op, n, p, q, IN(a), IN(b), OUT(y));
 }
 
+/* The number in an array of one element, which need not be aligned. */
 static double number(const struct mt_ndarray *array) {
-    return array->dtype == mt_dtype_f32 ? (double)*(const float *)array->data
-                                        : *(const double *)array->data;
+    float single;
+    double real;
+    if (array->dtype == mt_dtype_f64) {
+        memcpy(&real, array->data, sizeof real);
+        return real;
+    }
+    memcpy(&single, array->data, sizeof single);
+    return (double)single;
 }
 
 /* Whether broadcasting repeats x along the leading dimensions of y alone: x is a row for every row. */

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -50,8 +51,28 @@ class Size(tuple[int, ...]):
         return f"microtensor.Size({list(self)})"
 
 
+def whole_number(argument: str, value: Any, op: str = "") -> int:
+    """Take what counts as an integer, NumPy's and tensors of one among them.
+
+    Raises:
+        TypeError: anything else; the message names the op, if it is known, and the argument.
+    """
+    try:
+        return index(value)
+    except TypeError:
+        where = f"{op}(): argument " if op else ""
+        raise TypeError(f"{where}'{argument}' must be an int, not {type(value).__name__}") from None
+
+
 def checked_dim(dim: int, ndim: int) -> int:
-    """Give a dimension counted from the front; IndexError names the legal range."""
+    """Give a dimension counted from the front.
+
+    Raises:
+        TypeError: no integer.
+        IndexError: outside of the legal range, which the message names.
+    """
+    if dim.__class__ is not int:
+        dim = whole_number("dim", dim)
     extent = max(ndim, 1)
     if not -extent <= dim < extent:
         raise IndexError(

@@ -14,7 +14,11 @@ from typing import Any
 import numpy as np
 
 from microtensor import kernels
+from microtensor.locks import make_lock
 from microtensor.tensor import Tensor, wrap
+
+drawing = make_lock()
+"""Held while kernels read and advance a generator's state: two threads may share one."""
 
 _DEFAULT_SEED = 67280421310721  # PyTorch's
 
@@ -160,7 +164,8 @@ def state_of(generator: Generator | None) -> Any:
 def uniform(shape: tuple[int, ...], dtype: Any, generator: Generator | None) -> Any:
     """Draw numbers uniform in [0, 1)."""
     out = np.empty(shape, dtype)
-    kernels.random_uniform(state_of(generator), out)
+    with drawing:
+        kernels.random_uniform(state_of(generator), out)
     return out
 
 
@@ -178,7 +183,8 @@ def normal(shape: tuple[int, ...], dtype: Any, generator: Generator | None) -> A
 def bits(count: int, generator: Generator | None) -> Any:
     """Draw 64-bit integers."""
     words = np.empty(2 * count, np.uint32)
-    kernels.random_bits(state_of(generator), words)
+    with drawing:
+        kernels.random_bits(state_of(generator), words)
     return words.view(np.uint64)
 
 

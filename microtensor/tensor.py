@@ -21,12 +21,17 @@ from microtensor.description import Size as Size
 from microtensor.description import checked_dim as checked_dim
 from microtensor.engine import INFERENCE_CELL, Node, RemovableHandle, recording
 from microtensor.interop import Elements
+from microtensor.locks import make_lock
 from microtensor.printing import format_tensor
 
 if TYPE_CHECKING:
     from microtensor.ops.methods import TensorMethods
 else:
     TensorMethods = object
+
+
+_accumulating = make_lock()
+"""Held while a gradient is added: walks in two threads may end at one leaf."""
 
 
 class Leaf(Node):
@@ -51,6 +56,14 @@ class Leaf(Node):
         tensor = self.tensor()
         if tensor is None or tensor._node is None:  # gone, or no longer asking for gradients
             return
+        with _accumulating:
+            self._add_to_grad(tensor, gradient, owned, create_graph)
+        after = tensor.__dict__.get("_after_accumulate")
+        if after:
+            for hook in list(after.values()):
+                hook(tensor)
+
+    def _add_to_grad(self, tensor: Tensor, gradient: Any, owned: bool, create_graph: bool) -> None:
         earlier = tensor._grad
         if create_graph:
             # Never the walk's own tensor: another leaf, or the caller, may hold it.
@@ -68,10 +81,6 @@ class Leaf(Node):
             array = np.empty(gradient.shape, gradient.dtype)
             kernels.add(earlier._array, gradient, array)
             tensor._grad = wrap(array)
-        after = tensor.__dict__.get("_after_accumulate")
-        if after:
-            for hook in list(after.values()):
-                hook(tensor)
 
 
 class RetainGrad:

@@ -429,7 +429,7 @@ def test_public_names_are_pytorchs(torch):
     own = {"config", "dtypes", "engine", "functions", "kernels", "ops", "show_config", "printing"}
     own |= {"capture", "lab", "layouts", "tensor", "variates"}
     own |= {"capture", "lab", "tensor", "conversion", "copying", "description", "devices"}
-    own |= {"interop"}
+    own |= {"interop", "locks"}
     unknown = {n for n in ours - own if not hasattr(torch, n)}
     assert unknown == set()
     methods = {n for n in dir(mt.Tensor) if not n.startswith("_")}

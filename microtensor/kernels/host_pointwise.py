@@ -128,11 +128,14 @@ def frac(x: Array, out: Array) -> None:
 
 def round(x: Array, decimals: int, out: Array) -> None:
     """Out = x rounded to so many decimals, which may be negative; halves go to the even one."""
-    if not decimals or x.dtype.kind != "f":
-        np.rint(x, out, casting="unsafe")
+    if x.dtype.kind != "f":  # whole already; rint would go by way of float64
+        np.copyto(out, x)
+        return
+    if not decimals:
+        np.rint(x, out)
         return
     with np.errstate(all="ignore"):
-        scale = x.dtype.type(10.0 ** math.fabs(decimals))
+        scale = x.dtype.type(math.pow(10.0, min(math.fabs(decimals), 308)))
         rounded = np.rint(x * scale if decimals > 0 else x / scale)
         (np.divide if decimals > 0 else np.multiply)(rounded, scale, out=out)
         # Where scaling overflows there is nothing behind the point to round.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from operator import index
 from typing import Any
 
 import numpy as np
 
+from microtensor.description import whole_number
 from microtensor.ops.promotion import common_dtype, operand_array, result_dtype
 from microtensor.tensor import checked_dim
 
@@ -79,9 +79,9 @@ def dims_of(dim: Any, ndim: int, op: str) -> tuple[int, ...]:
     if not isinstance(dim, tuple | list):
         if dim is True or dim is False:
             raise TypeError(f"{op}(): dim must be an int, a tuple of ints or None, not {dim}")
-        only = checked_dim(index(dim), ndim)
+        only = checked_dim(dim if dim.__class__ is int else whole_number("dim", dim, op), ndim)
         return (only,) if ndim else ()
-    chosen = [checked_dim(index(d), ndim) for d in dim]
+    chosen = [checked_dim(whole_number("dim", d, op), ndim) for d in dim]
     if len(set(chosen)) != len(chosen):
         raise RuntimeError(f"{op}: a dimension appears twice in {tuple(dim)}")
     return tuple(sorted(chosen)) if ndim else ()

@@ -97,6 +97,8 @@ def _publish(
     inplace: bool,
 ) -> None:
     signatures[function] = signature
+    if not function.__qualname__.isidentifier() or function.__qualname__.startswith("_"):
+        function.__qualname__ = name  # what Python calls it when arguments are missing
     for namespace in namespaces:
         published[namespace][name] = function
     if method is not None:

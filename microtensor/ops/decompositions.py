@@ -265,8 +265,9 @@ def _top_level_svd(input: Any, some: bool = True, compute_uv: bool = True) -> An
     """
     tensors("svd", input=input)
     if not compute_uv:
+        singular = svdvals(input)  # first, as it says what is wrong with the input
         *lead, m, n = input._array.shape
         zeros = [wrap(np.zeros((*lead, size, size), input._array.dtype)) for size in (m, n)]
-        return OldSvd(zeros[0], svdvals(input), zeros[1])
+        return OldSvd(zeros[0], singular, zeros[1])
     u, s, vh = svd(input, not some)
     return OldSvd(u, s, transposed(vh))

@@ -13,7 +13,7 @@ from microtensor.ops.arrays import Array, empty
 from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.reductions import sum
 from microtensor.ops.shape import reshape
-from microtensor.random import Generator, state_of
+from microtensor.random import Generator, drawing, state_of
 from microtensor.tensor import Tensor, wrap
 
 _REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
@@ -542,7 +542,8 @@ def _dropout_forward(x: Array, p: float, state: Array) -> tuple[Array, Array]:
         return wide_out.astype(x.dtype), wide_mask.astype(x.dtype)
     mask = empty(x.shape, x.dtype)
     out = empty(x.shape, x.dtype)
-    kernels.dropout(x, p, state, mask, out)
+    with drawing:
+        kernels.dropout(x, p, state, mask, out)
     return out, mask
 
 

@@ -43,7 +43,7 @@ def _operator(name: str) -> Any:
             return function(self, wrap(to_array(other)))
         return NotImplemented
 
-    operator.__name__ = name
+    operator.__name__ = operator.__qualname__ = name
     return operator
 
 
@@ -57,7 +57,7 @@ def _reflected(name: str) -> Any:
             return function(wrap(operand_array(other, self._array.dtype)), self)
         return NotImplemented
 
-    operator.__name__ = f"reflected_{name}"
+    operator.__name__ = operator.__qualname__ = f"reflected_{name}"
     return operator
 
 
@@ -67,7 +67,7 @@ def _inplace(name: str) -> Any:
     def operator(self: Tensor, other: Any) -> Any:
         return function(self, wrap(to_array(other)) if isinstance(other, np.ndarray) else other)
 
-    operator.__name__ = name
+    operator.__name__ = operator.__qualname__ = name
     return operator
 
 

@@ -210,6 +210,7 @@ def _linalg_cross(input: Any, other: Any, *, dim: int = -1) -> Tensor:
     Raises:
         RuntimeError: another length than 3, or shapes that do not broadcast.
     """
+    tensors("linalg.cross", input=input, other=other)
     return _cross(input, other, dim)
 
 

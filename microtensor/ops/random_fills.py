@@ -38,6 +38,15 @@ def _require_floating(name: str, tensor: Tensor) -> Any:
     return dtype
 
 
+def _check_numbers(name: str, **given: Any) -> None:
+    for argument, value in given.items():
+        single = isinstance(value, Tensor) and value._array.ndim == 0
+        if not isinstance(value, int | float | np.number) and not single:
+            raise TypeError(
+                f"{name}(): argument '{argument}' must be a number, not {type(value).__name__}"
+            )
+
+
 def _wide(dtype: Any) -> Any:
     """Give the dtype to compute in: float32 for half precision."""
     return np.promote_types(dtype, np.float32)
@@ -60,6 +69,7 @@ def uniform_(
     """
     low, high = _range("uniform_", low, high, to, bounds)
     low, high = 0.0 if low is None else low, 1.0 if high is None else high
+    _check_numbers("uniform_", **{"from": low, "to": high})
     dtype = _require_floating("uniform_", input)
     most = float(np.finfo(dtype).max)
     for name, bound in (("from", low), ("to", high), ("to - from", high - low)):
@@ -98,6 +108,7 @@ def normal_(
         RuntimeError: a negative standard deviation, or no floating-point dtype.
     """
     dtype = _require_floating("normal_", input)
+    _check_numbers("normal_", mean=mean, std=std)
     if not std >= 0:
         raise RuntimeError(f"normal_ expects std >= 0.0, but found std {std}")
 
@@ -169,6 +180,7 @@ def exponential_(
         RuntimeError: a rate that is not positive, or no floating-point dtype.
     """
     dtype = _require_floating("exponential_", input)
+    _check_numbers("exponential_", lambd=lambd)
     if not lambd > 0:
         raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
 
@@ -189,6 +201,7 @@ def log_normal_(
         RuntimeError: a standard deviation that is not positive, or no floating-point dtype.
     """
     _require_floating("log_normal_", input)
+    _check_numbers("log_normal_", mean=mean, std=std)
     if not std > 0:
         raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std}")
     return _fill(
@@ -208,6 +221,7 @@ def geometric_(input: Tensor, p: float, *, generator: Generator | None = None) -
     Raises:
         RuntimeError: a probability outside of (0, 1).
     """
+    _check_numbers("geometric_", p=p)
     if not 0 < p < 1:
         raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p}")
     return _fill("geometric_", input, lambda shape: variates.geometric(p, shape, generator))
@@ -223,6 +237,7 @@ def cauchy_(
         RuntimeError: a width that is not positive, or no floating-point dtype.
     """
     _require_floating("cauchy_", input)
+    _check_numbers("cauchy_", median=median, sigma=sigma)
     if not sigma > 0:
         raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
     return _fill("cauchy_", input, lambda shape: median + sigma * variates.cauchy(shape, generator))

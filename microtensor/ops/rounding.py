@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from microtensor import kernels
+from microtensor.description import whole_number
 from microtensor.ops import samples
 from microtensor.ops.arithmetic import div, mul, zero
 from microtensor.ops.arrays import Array, broadcast_shape, empty
@@ -136,6 +137,8 @@ def _round_forward(x: Array, *, decimals: int = 0) -> Array:
     refuse_bool("round", x.dtype)
     if decimals and x.dtype.kind != "f":
         raise unsupported("round", x.dtype, " and decimals; convert with .float()")
+    if decimals.__class__ is not int:
+        decimals = whole_number("decimals", decimals, "round")
     out = empty(x.shape, x.dtype)
     kernels.round(x, decimals, out)
     return out

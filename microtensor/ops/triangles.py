@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from microtensor import kernels
+from microtensor.description import whole_number
 from microtensor.ops import samples
 from microtensor.ops.arrays import Array, empty
 from microtensor.ops.declare import declare, publish, refuse
@@ -21,7 +22,7 @@ def _triangle_forward(op: str, kernel: Any) -> Any:
         if x.ndim < 2:
             raise RuntimeError(f"{op}: input tensor must have at least 2 dimensions")
         out = empty(x.shape, x.dtype)
-        kernel(x, diagonal, out)
+        kernel(x, whole_number("diagonal", diagonal, op), out)
         return out
 
     return forward
@@ -79,6 +80,7 @@ def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> T
     first, second = two_dims("diag_embed", dim1, dim2, len(shape) + 1)
     if not shape:
         raise IndexError("diag_embed: a 0-d tensor has no dimension to put on a diagonal")
+    offset = whole_number("offset", offset, "diag_embed")
     side = shape[-1] + abs(offset)
     whole = list(shape[:-1])
     for dim in sorted((first, second)):

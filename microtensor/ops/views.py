@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from microtensor import kernels
+from microtensor.description import whole_number
 from microtensor.ops import samples
 from microtensor.ops.arithmetic import mul
 from microtensor.ops.arrays import Array, empty, with_strides
@@ -90,7 +91,7 @@ def two_dims(op: str, dim1: int, dim2: int, ndim: int) -> tuple[int, int]:
 
 def _diagonal_forward(x: Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Array:
     first, second = two_dims("diagonal", dim1, dim2, x.ndim)
-    result = x.diagonal(offset, first, second)
+    result = x.diagonal(whole_number("offset", offset, "diagonal"), first, second)
     # NumPy gives a read-only view; an array that may be written to may be so through it.
     if x.flags.writeable:
         result.flags.writeable = True
