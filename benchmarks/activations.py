@@ -73,9 +73,18 @@ CASES: dict[str, tuple[str, str]] = {
     "log_softmax": ("F.log_softmax(x.view(-1, 100), 1)", ""),
     "glu": ("F.glu(x.view(-1, 100))", ""),
     "maxout": ("F.maxout(x.view(-1, 100), 2)", "x.view(-1, 50, 2).amax(2)"),
-    "geglu": ("F.geglu(x.view(-1, 100))", "(lambda a, b: a * F.gelu(b))(*x.view(-1, 100).chunk(2, 1))"),
-    "swiglu": ("F.swiglu(x.view(-1, 100))", "(lambda a, b: a * F.silu(b))(*x.view(-1, 100).chunk(2, 1))"),
-    "reglu": ("F.reglu(x.view(-1, 100))", "(lambda a, b: a * F.relu(b))(*x.view(-1, 100).chunk(2, 1))"),
+    "geglu": (
+        "F.geglu(x.view(-1, 100))",
+        "(lambda a, b: a * F.gelu(b))(*x.view(-1, 100).chunk(2, 1))",
+    ),
+    "swiglu": (
+        "F.swiglu(x.view(-1, 100))",
+        "(lambda a, b: a * F.silu(b))(*x.view(-1, 100).chunk(2, 1))",
+    ),
+    "reglu": (
+        "F.reglu(x.view(-1, 100))",
+        "(lambda a, b: a * F.relu(b))(*x.view(-1, 100).chunk(2, 1))",
+    ),
     "squared_relu": ("F.squared_relu(x)", "F.relu(x).square()"),
     "star_relu": ("F.star_relu(x, w, low)", "w * F.relu(x).square() + low"),
     "snake": ("F.snake(x, w)", "x + m.sin(w * x).square() / w"),
@@ -182,7 +191,7 @@ def main() -> None:
 def measure(
     options: argparse.Namespace, threads: int
 ) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
-    """Time all cases at one thread count; return what the peers are, and seconds by case and peer."""
+    """Time all cases at one thread count; return what the peers are, and seconds by case."""
     children, described = common.start(__file__, ["microtensor", "torch", COPY], threads)
     cases = [
         f"{name} {size} {mode}"
