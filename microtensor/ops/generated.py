@@ -146,6 +146,7 @@ def make_public(op: Op, parameters: list[Parameter]) -> Callable[..., Any]:
         names["_store"] = store
         parameters = [*parameters, Parameter("inplace", "bool", "False", False)]
     function = _when_called(op, op.name, names, lambda: _public_source(op))
+    names["_again"] = function  # by its own name a parameter may go, as threshold's does
     function.__signature__ = _signature_of(parameters)  # type: ignore[attr-defined]
     return function
 
@@ -159,7 +160,7 @@ def _public_source(op: Op) -> list[str]:
         rest = "".join(f", {p.name}" for p in parameters[1:])
         lines += [
             "    if inplace:",
-            f"        return _store({op.name!r}, {op.inputs[0]}, lambda x: {op.name}(x{rest}))",
+            f"        return _store({op.name!r}, {op.inputs[0]}, lambda x: _again(x{rest}))",
         ]
     for p in inputs:
         lines += _check_input(op, p, inputs)
