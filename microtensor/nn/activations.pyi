@@ -45,7 +45,7 @@ class ELU(Module):
     def forward(self, input: Tensor) -> Tensor: ...
 
 class ELiSH(Module):
-    """x times a sigmoid on the right, an ELU times a sigmoid on the left."""
+    """Give x times a sigmoid on the right, an ELU times a sigmoid on the left."""
 
     def __init__(self) -> None: ...
     def forward(self, input: Tensor) -> Tensor: ...
@@ -93,7 +93,7 @@ class Hardsigmoid(Module):
     def forward(self, input: Tensor) -> Tensor: ...
 
 class Hardswish(Module):
-    """x times a hard sigmoid."""
+    """Give x times a hard sigmoid."""
 
     inplace: bool
     def __init__(self, inplace: bool = False) -> None: ...
@@ -150,7 +150,7 @@ class Maxout(Module):
     def forward(self, input: Tensor) -> Tensor: ...
 
 class Mish(Module):
-    """x times the tanh of its softplus."""
+    """Give x times the tanh of its softplus."""
 
     inplace: bool
     def __init__(self, inplace: bool = False) -> None: ...
@@ -185,7 +185,7 @@ class SELU(Module):
     def forward(self, input: Tensor) -> Tensor: ...
 
 class Serf(Module):
-    """x times the error function of its softplus."""
+    """Give x times the error function of its softplus."""
 
     def __init__(self) -> None: ...
     def forward(self, input: Tensor) -> Tensor: ...
@@ -289,7 +289,7 @@ class Tanh(Module):
     def forward(self, input: Tensor) -> Tensor: ...
 
 class TanhExp(Module):
-    """x times the tanh of its exponential."""
+    """Give x times the tanh of its exponential."""
 
     def __init__(self) -> None: ...
     def forward(self, input: Tensor) -> Tensor: ...

@@ -281,7 +281,8 @@ class APL(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return apl of `input`."""
-        slopes, hinges = self.slopes, self.hinges
+        slopes: Tensor = self.slopes
+        hinges: Tensor = self.hinges
         if self.num_parameters > 1 and input.dim() > 2:
             shape = (self.num_hinges, self.num_parameters, *[1] * (input.dim() - 2))
             slopes, hinges = slopes.reshape(shape), hinges.reshape(shape)

@@ -30,7 +30,7 @@ F.softshrink(a); F.softshrink(a, 0.1); F.tanhshrink(a); F.logsigmoid(a * 10); F.
 F.prelu(a, v); m.prelu(a, w); a.prelu(w); m.hardshrink(a); a.hardshrink(0.2); F.rrelu(a)
 m.threshold(a, 0.2, 3.0); F.softmin(a, 1); F.glu(a); F.glu(a, 1); F.glu(a.t(), 0); F.relu(a, True)
 F.hardtanh(a * 1, inplace=True); F.relu_(a * 1); F.leaky_relu_(a * 1, 0.2); F.elu_(a * 1)
-F.selu_(a * 1); F.celu_(a * 1, 0.7); F.threshold_(a * 1, 0.1, 2.0); F.hardtanh_(a * 1); 
+F.selu_(a * 1); F.celu_(a * 1, 0.7); F.threshold_(a * 1, 0.1, 2.0); F.hardtanh_(a * 1)
 m.relu_(a * 1); F.threshold(a * 1, 0.1, 2.0, True)
 F.celu(a, 0.0); F.softshrink(a, -1.0); F.hardtanh(a, 1.0, -1.0); F.rrelu(a, 0.5, 0.1)
 F.prelu(a, a); F.glu(a[:, :3]); F.glu(a[0, 0]); F.hardswish(a * 3, True)
