@@ -71,6 +71,8 @@ __all__ = [
     "cat",
     "cdist",
     "ceil",
+    "celu",
+    "celu_",
     "cholesky",
     "cholesky_inverse",
     "cholesky_solve",
@@ -147,6 +149,7 @@ __all__ = [
     "greater",
     "greater_equal",
     "gt",
+    "hardshrink",
     "heaviside",
     "histc",
     "histogram",
@@ -250,6 +253,7 @@ __all__ = [
     "polygamma",
     "positive",
     "pow",
+    "prelu",
     "prod",
     "promote_types",
     "put",
@@ -266,6 +270,7 @@ __all__ = [
     "ravel",
     "reciprocal",
     "relu",
+    "relu_",
     "remainder",
     "renorm",
     "repeat_interleave",
@@ -275,6 +280,8 @@ __all__ = [
     "rot90",
     "round",
     "row_stack",
+    "rrelu",
+    "rrelu_",
     "rsqrt",
     "rsub",
     "scalar_tensor",
@@ -285,6 +292,7 @@ __all__ = [
     "select",
     "select_scatter",
     "selu",
+    "selu_",
     "sgn",
     "sigmoid",
     "sign",
@@ -318,6 +326,8 @@ __all__ = [
     "tensor",
     "tensor_split",
     "tensordot",
+    "threshold",
+    "threshold_",
     "tile",
     "topk",
     "trace",
@@ -527,6 +537,12 @@ def cdist(x1: Tensor, x2: Tensor, p: _float = 2.0, compute_mode: str = 'use_mm_f
 
 def ceil(input: Tensor) -> Tensor:
     """Round up. The gradient is zero."""
+
+def celu(input: Tensor, alpha: _float = 1.0, inplace: _bool = False) -> Tensor:
+    """Exponential linear unit whose derivative is continuous for every alpha."""
+
+def celu_(input: Tensor, alpha: _float = 1.0) -> Tensor:
+    """Do :func:`celu` in place: write the result into this tensor, and give it."""
 
 def cholesky(input: Tensor, upper: _bool = False) -> Tensor:
     """Factor symmetric positive-definite matrices: :func:`linalg.cholesky`."""
@@ -755,6 +771,9 @@ def greater_equal(input: Tensor, other: Tensor | _float) -> Tensor:
 
 def gt(input: Tensor, other: Tensor | _float) -> Tensor:
     """Compare: greater than. Gives bools."""
+
+def hardshrink(input: Tensor, lambd: _float = 0.5) -> Tensor:
+    """Set what is small to zero."""
 
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
     """Give the unit step: 0 before zero, 1 after it, and the values at zero."""
@@ -1065,6 +1084,9 @@ def positive(input: Tensor) -> Tensor:
 def pow(input: Tensor | _float, exponent: Tensor | _float) -> Any:
     """Raise to a power, element by element."""
 
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
+    """Rectify, with a learned slope for what is negative: x if x > 0 else weight·x."""
+
 def prod(input: Tensor, dim: _int | None = None, keepdim: _bool = False, *, dtype: Any = None) -> Tensor:
     """Multiply the elements, all or along a dimension. Integers and bools give int64."""
 
@@ -1113,6 +1135,9 @@ def reciprocal(input: Tensor) -> Tensor:
 def relu(input: Tensor, inplace: _bool = False) -> Tensor:
     """Rectify: pass what is positive, zero elsewhere. NaN stays NaN."""
 
+def relu_(input: Tensor) -> Tensor:
+    """Do :func:`relu` in place: write the result into this tensor, and give it."""
+
 def remainder(input: Tensor | _float, other: Tensor | _float) -> Tensor:
     """Give the remainder with the divisor's sign, as Python's %."""
 
@@ -1139,6 +1164,12 @@ def round(input: Tensor, *, decimals: _int = 0) -> Tensor:
 
 def row_stack(tensors: Sequence[Tensor]) -> Tensor:
     """Join tensors along the first dimension: vstack under another name."""
+
+def rrelu(input: Tensor, lower: _float = 0.125, upper: _float = 0.3333333333333333, training: _bool = False, inplace: _bool = False, generator: Generator | None = None) -> Tensor:
+    """Rectify, with slopes drawn at random in training, their mean in evaluation."""
+
+def rrelu_(input: Tensor, lower: _float = 0.125, upper: _float = 0.3333333333333333, training: _bool = False, generator: Generator | None = None) -> Tensor:
+    """Do :func:`rrelu` in place: write the result into this tensor, and give it."""
 
 def rsqrt(input: Tensor) -> Tensor:
     """Give one over the square root."""
@@ -1169,6 +1200,9 @@ def select_scatter(input: Tensor, src: Tensor, dim: _int, index: _int) -> Any:
 
 def selu(input: Tensor, inplace: _bool = False) -> Tensor:
     """Scaled exponential linear unit, whose constants keep mean 0 and variance 1."""
+
+def selu_(input: Tensor) -> Tensor:
+    """Do :func:`selu` in place: write the result into this tensor, and give it."""
 
 def sgn(input: Tensor) -> Tensor:
     """Give the sign: -1, 0 or 1; 0 of NaN. The gradient is zero."""
@@ -1268,6 +1302,12 @@ def tensor_split(input: Tensor, indices_or_sections: _int | Sequence[_int] | Ten
 
 def tensordot(a: Tensor, b: Tensor, dims: _int | Sequence[Sequence[_int]] = 2) -> Tensor:
     """Sum products of two tensors over dimensions of both."""
+
+def threshold(input: Tensor, threshold: _float, value: _float, inplace: _bool = False) -> Tensor:
+    """Set what is not above a threshold to a value."""
+
+def threshold_(input: Tensor, threshold: _float, value: _float) -> Tensor:
+    """Do :func:`threshold` in place: write the result into this tensor, and give it."""
 
 def tile(input: Tensor, dims: Sequence[_int]) -> Tensor:
     """Put copies side by side; dimensions that are not named, leading ones, once."""

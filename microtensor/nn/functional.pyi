@@ -10,31 +10,102 @@ from microtensor.random import Generator
 from microtensor.tensor import Tensor
 
 __all__ = [
+    "absolute",
+    "apl",
+    "arctan",
+    "bent_identity",
     "binary_cross_entropy_with_logits",
+    "celu",
+    "celu_",
+    "cosine",
     "cosine_similarity",
     "cross_entropy",
     "dropout",
+    "elish",
     "elu",
+    "elu_",
+    "gaussian",
+    "geglu",
     "gelu",
+    "glu",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "hardtanh_",
+    "identity",
     "leaky_relu",
+    "leaky_relu_",
+    "lecun_tanh",
     "linear",
+    "log_log",
     "log_softmax",
+    "logsigmoid",
+    "maxout",
+    "mish",
     "mse_loss",
     "nll_loss",
     "one_hot",
     "pairwise_distance",
+    "prelu",
+    "reglu",
     "relu",
+    "relu6",
+    "relu_",
+    "rrelu",
+    "rrelu_",
     "selu",
+    "selu_",
+    "serf",
     "sigmoid",
+    "signum",
     "silu",
+    "sinc",
+    "sinusoid",
+    "snake",
+    "soft_exponential",
     "softmax",
+    "softmin",
     "softplus",
+    "softshrink",
     "softsign",
+    "squared_relu",
+    "srelu",
+    "star_relu",
+    "step",
+    "swiglu",
+    "swish",
+    "symmetrical_sigmoid",
     "tanh",
+    "tanh_exp",
+    "tanhshrink",
+    "threshold",
+    "threshold_",
 ]
+
+def absolute(input: Tensor) -> Tensor:
+    """Give the absolute value."""
+
+def apl(input: Tensor, slopes: Tensor, hinges: Tensor) -> Tensor:
+    """Add learned hinges to a rectifier: adaptive piecewise linear."""
+
+def arctan(input: Tensor) -> Tensor:
+    """The angle whose tangent is x."""
+
+def bent_identity(input: Tensor) -> Tensor:
+    """A line of slope 1/2 that bends smoothly to one of slope 3/2."""
 
 def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: None = None, reduce: None = None, reduction: str = 'mean', pos_weight: Tensor | None = None) -> Tensor:
     """Cross-entropy between probabilities and the sigmoid of logits, without overflow."""
+
+def celu(input: Tensor, alpha: _float = 1.0, inplace: _bool = False) -> Tensor:
+    """Exponential linear unit whose derivative is continuous for every alpha."""
+
+def celu_(input: Tensor, alpha: _float = 1.0) -> Tensor:
+    """Do :func:`celu` in place: write the result into this tensor, and give it."""
+
+def cosine(input: Tensor) -> Tensor:
+    """A wave, even about zero."""
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: _int = 1, eps: _float = 1e-8) -> Tensor:
     """Give the cosine of the angle between vectors along a dimension."""
@@ -45,20 +116,71 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, s
 def dropout(input: Tensor, p: _float = 0.5, training: _bool = True, inplace: _bool = False, generator: Generator | None = None) -> Tensor:
     """Set elements to zero with probability p in training, and scale the others by 1/(1-p)."""
 
+def elish(input: Tensor) -> Tensor:
+    """Give x times a sigmoid on the right, an ELU times a sigmoid on the left."""
+
 def elu(input: Tensor, alpha: _float = 1.0, inplace: _bool = False) -> Tensor:
     """Exponential linear unit."""
+
+def elu_(input: Tensor, alpha: _float = 1.0) -> Tensor:
+    """Do :func:`elu` in place: write the result into this tensor, and give it."""
+
+def gaussian(input: Tensor) -> Tensor:
+    """A bell around zero."""
+
+def geglu(input: Tensor, dim: _int = -1) -> Tensor:
+    """The first half times the exact gelu of the second."""
 
 def gelu(input: Tensor, approximate: str = 'none') -> Tensor:
     """Gaussian error linear unit: x·Φ(x)."""
 
+def glu(input: Tensor, dim: _int = -1) -> Tensor:
+    """Gated linear unit: the first half times the sigmoid of the second."""
+
+def hardshrink(input: Tensor, lambd: _float = 0.5) -> Tensor:
+    """Set what is small to zero."""
+
+def hardsigmoid(input: Tensor, inplace: _bool = False, slope: _float = 0.16666666666666666) -> Tensor:
+    """A sigmoid of three straight pieces: clip(slope·x + 1/2, 0, 1)."""
+
+def hardswish(input: Tensor, inplace: _bool = False) -> Tensor:
+    """Give x times a hard sigmoid."""
+
+def hardtanh(input: Tensor, min_val: _float = -1.0, max_val: _float = 1.0, inplace: _bool = False) -> Tensor:
+    """Hold the elements between two bounds; no gradient passes at them."""
+
+def hardtanh_(input: Tensor, min_val: _float = -1.0, max_val: _float = 1.0) -> Tensor:
+    """Do :func:`hardtanh` in place: write the result into this tensor, and give it."""
+
+def identity(input: Tensor) -> Tensor:
+    """Give the input itself."""
+
 def leaky_relu(input: Tensor, negative_slope: _float = 0.01, inplace: _bool = False) -> Tensor:
     """Rectify, with a small slope for what is negative."""
+
+def leaky_relu_(input: Tensor, negative_slope: _float = 0.01) -> Tensor:
+    """Do :func:`leaky_relu` in place: write the result into this tensor, and give it."""
+
+def lecun_tanh(input: Tensor) -> Tensor:
+    """A hyperbolic tangent with f(±1) = ±1, where its second derivative is largest."""
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Apply an affine map to the last dimension: weight (outputs, inputs), bias (outputs)."""
 
+def log_log(input: Tensor) -> Tensor:
+    """The complementary log-log: a sigmoid that saturates sooner on the right."""
+
 def log_softmax(input: Tensor, dim: _int | None = None, _stacklevel: _int = 3, dtype: Any = None) -> Any:
     """Give the logarithm of softmax, without overflow."""
+
+def logsigmoid(input: Tensor) -> Tensor:
+    """The logarithm of the logistic function, without overflow."""
+
+def maxout(input: Tensor, pieces: _int, dim: _int = -1) -> Tensor:
+    """Give the largest of each group of neighbours along a dimension."""
+
+def mish(input: Tensor, inplace: _bool = False) -> Tensor:
+    """Give x times the tanh of its softplus."""
 
 def mse_loss(input: Tensor, target: Tensor, size_average: None = None, reduce: None = None, reduction: str = 'mean', weight: Tensor | None = None) -> Tensor:
     """Squared error, averaged, summed or element by element."""
@@ -72,26 +194,104 @@ def one_hot(tensor: Tensor, num_classes: _int = -1) -> Tensor:
 def pairwise_distance(x1: Tensor, x2: Tensor, p: _float = 2.0, eps: _float = 1e-6, keepdim: _bool = False) -> Tensor:
     """Give the p-norm of x1 - x2 + eps along the last dimension."""
 
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
+    """Rectify, with a learned slope for what is negative: x if x > 0 else weight·x."""
+
+def reglu(input: Tensor, dim: _int = -1) -> Tensor:
+    """The first half times the relu of the second."""
+
 def relu(input: Tensor, inplace: _bool = False) -> Tensor:
     """Rectify: pass what is positive, zero elsewhere. NaN stays NaN."""
+
+def relu6(input: Tensor, inplace: _bool = False) -> Tensor:
+    """Rectify, and hold below 6."""
+
+def relu_(input: Tensor) -> Tensor:
+    """Do :func:`relu` in place: write the result into this tensor, and give it."""
+
+def rrelu(input: Tensor, lower: _float = 0.125, upper: _float = 0.3333333333333333, training: _bool = False, inplace: _bool = False, generator: Generator | None = None) -> Tensor:
+    """Rectify, with slopes drawn at random in training, their mean in evaluation."""
+
+def rrelu_(input: Tensor, lower: _float = 0.125, upper: _float = 0.3333333333333333, training: _bool = False, generator: Generator | None = None) -> Tensor:
+    """Do :func:`rrelu` in place: write the result into this tensor, and give it."""
 
 def selu(input: Tensor, inplace: _bool = False) -> Tensor:
     """Scaled exponential linear unit, whose constants keep mean 0 and variance 1."""
 
+def selu_(input: Tensor) -> Tensor:
+    """Do :func:`selu` in place: write the result into this tensor, and give it."""
+
+def serf(input: Tensor) -> Tensor:
+    """Give x times the error function of its softplus."""
+
 def sigmoid(input: Tensor) -> Tensor:
     """The logistic function."""
+
+def signum(input: Tensor) -> Tensor:
+    """Give the sign: -1, 0 or 1. NaN stays NaN."""
 
 def silu(input: Tensor, inplace: _bool = False) -> Tensor:
     """Sigmoid-weighted linear unit, also called swish."""
 
+def sinc(input: Tensor, normalized: _bool = False) -> Tensor:
+    """The cardinal sine: sin x / x, 1 at 0."""
+
+def sinusoid(input: Tensor) -> Tensor:
+    """A wave."""
+
+def snake(input: Tensor, a: Tensor) -> Tensor:
+    """A line with waves of a learned frequency, for what is periodic."""
+
+def soft_exponential(input: Tensor, alpha: Tensor) -> Tensor:
+    """Between logarithm, line and exponential, as alpha goes from negative to positive."""
+
 def softmax(input: Tensor, dim: _int | None = None, _stacklevel: _int = 3, dtype: Any = None) -> Any:
     """Turn scores along a dimension into probabilities that sum to one."""
+
+def softmin(input: Tensor, dim: _int | None = None, _stacklevel: _int = 3, dtype: Any = None) -> Tensor:
+    """Turn costs along a dimension into probabilities that sum to one: softmax of -x."""
 
 def softplus(input: Tensor, beta: _float = 1.0, threshold: _float = 20.0) -> Tensor:
     """A smooth rectifier; the identity where beta·x exceeds the threshold."""
 
+def softshrink(input: Tensor, lambd: _float = 0.5) -> Tensor:
+    """Move the elements towards zero by lambd, and no further."""
+
 def softsign(input: Tensor) -> Tensor:
     """A sigmoid with slow, polynomial tails."""
 
+def squared_relu(input: Tensor) -> Tensor:
+    """Rectify, and square."""
+
+def srelu(input: Tensor, lower_threshold: Tensor, lower_slope: Tensor, upper_threshold: Tensor, upper_slope: Tensor) -> Tensor:
+    """Bend a straight line at two learned thresholds, to learned slopes."""
+
+def star_relu(input: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
+    """Rectify, square, and scale to mean 0 and variance 1."""
+
+def step(input: Tensor) -> Tensor:
+    """Give 1 for what is not negative, else 0."""
+
+def swiglu(input: Tensor, dim: _int = -1) -> Tensor:
+    """The first half times the silu of the second."""
+
+def swish(input: Tensor, inplace: _bool = False) -> Tensor:
+    """Sigmoid-weighted linear unit, also called swish."""
+
+def symmetrical_sigmoid(input: Tensor) -> Tensor:
+    """The logistic function, stretched to (-1, 1)."""
+
 def tanh(input: Tensor) -> Tensor:
     """The hyperbolic tangent."""
+
+def tanh_exp(input: Tensor) -> Tensor:
+    """Give x times the tanh of its exponential."""
+
+def tanhshrink(input: Tensor) -> Tensor:
+    """What the hyperbolic tangent takes away."""
+
+def threshold(input: Tensor, threshold: _float, value: _float, inplace: _bool = False) -> Tensor:
+    """Set what is not above a threshold to a value."""
+
+def threshold_(input: Tensor, threshold: _float, value: _float) -> Tensor:
+    """Do :func:`threshold` in place: write the result into this tensor, and give it."""

@@ -147,6 +147,7 @@ def make_public(op: Op, parameters: list[Parameter]) -> Callable[..., Any]:
         names["_store"] = store
         parameters = [*parameters, Parameter("inplace", "bool", "False", False)]
     function = _when_called(op.name, names, lambda: _public_source(op, names))
+    names["_again"] = function  # by its own name a parameter may go, as threshold's does
     function.__signature__ = _signature_of(parameters)  # type: ignore[attr-defined]
     return function
 
@@ -163,7 +164,7 @@ def _public_source(op: Op, names: dict[str, Any]) -> list[str]:
         rest = "".join(f", {p.name}" for p in parameters[1:])
         lines += [
             "    if inplace:",
-            f"        return _store({op.name!r}, {op.inputs[0]}, lambda x: {op.name}(x{rest}))",
+            f"        return _store({op.name!r}, {op.inputs[0]}, lambda x: _again(x{rest}))",
         ]
     for p in inputs:
         lines += _check_input(op, p, inputs)

@@ -666,6 +666,9 @@ class TensorMethods:
     def half(self, memory_format: Any = None) -> Tensor:
         """Convert to float16; the tensor itself if it has that dtype."""
 
+    def hardshrink(self, lambd: _float = 0.5) -> Tensor:
+        """Set what is small to zero."""
+
     def heaviside(self, values: Tensor) -> Tensor:
         """Give the unit step: 0 before zero, 1 after it, and the values at zero."""
 
@@ -1067,6 +1070,9 @@ class TensorMethods:
 
     def pow_(self, exponent: Tensor | _float) -> Tensor:
         """Do :func:`pow` in place: write the result into this tensor, and give it."""
+
+    def prelu(self, weight: Tensor) -> Tensor:
+        """Rectify, with a learned slope for what is negative: x if x > 0 else weight·x."""
 
     def prod(self, dim: _int | None = None, keepdim: _bool = False, *, dtype: Any = None) -> Tensor:
         """Multiply the elements, all or along a dimension. Integers and bools give int64."""

@@ -133,7 +133,7 @@ def _parts(signature: str) -> list[str]:
         elif character == "," and not depth:
             parts.append(signature[first:place].strip())
             first = place + 1
-    return [*parts, signature[first:].strip()]
+    return [part for part in (*parts, signature[first:].strip()) if part]
 
 
 def complete(op: Op, parameters: list[Parameter]) -> None:
