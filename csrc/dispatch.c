@@ -88,6 +88,10 @@ static const char *const rows_names[] = {
 static const char *const rows_backward_names[] = {
 #include "table.h"
     NULL};
+#define MT_GATED(name, gate, saved) #name,
+static const char *const gated_names[] = {
+#include "table.h"
+    NULL};
 #define MT_REDUCE(name) #name,
 static const char *const reduce_names[] = {
 #include "table.h"
@@ -111,6 +115,7 @@ static const struct {
     {"binary", MT_BINARY_COUNT, binary_names},
     {"rows", MT_ROWS_COUNT, rows_names},
     {"rows_backward", MT_ROWS_BACKWARD_COUNT, rows_backward_names},
+    {"gated", MT_GATED_COUNT, gated_names},
     {"reduce", MT_REDUCE_COUNT, reduce_names},
     {"step", MT_STEP_COUNT, step_names},
 };

@@ -27,6 +27,11 @@ enum {
     MT_ROWS_BACKWARD_COUNT
 };
 enum {
+#define MT_GATED(name, gate, saved) MT_GATED_##name,
+#include "table.h"
+    MT_GATED_COUNT
+};
+enum {
 #define MT_REDUCE(name) MT_REDUCE_##name,
 #include "table.h"
     MT_REDUCE_COUNT

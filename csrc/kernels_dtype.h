@@ -7,6 +7,10 @@ struct FN(mt_kernels) {
     void (*rows[MT_ROWS_COUNT])(int64_t rows, int64_t columns, const real *x, real *y);
     void (*rows_backward[MT_ROWS_BACKWARD_COUNT])(int64_t rows, int64_t columns, const real *g,
                                                   const real *y, real *out);
+    /* From rows of two halves of `columns`, the first n of each, to rows of one; and back. */
+    void (*gated[MT_GATED_COUNT])(int64_t rows, int64_t columns, int64_t n, const real *x, real *y);
+    void (*gated_backward[MT_GATED_COUNT])(int64_t rows, int64_t columns, int64_t n, const real *g,
+                                           const real *x, real *out);
     /* Each of some rows of n numbers to one number, and columns [first, last) of n rows to one row. */
     void (*reduce_rows[MT_REDUCE_COUNT])(int64_t rows, int64_t n, const real *x, real *y);
     void (*reduce_columns[MT_REDUCE_COUNT])(int64_t n, int64_t columns, int64_t first, int64_t last,

@@ -7,7 +7,7 @@
 /* [cffi: what follows, up to the matching line, is also given to cffi by build.py] */
 
 /* The name of row `op` of the table of one kind ("unary", "binary", "rows", "rows_backward",
- * "reduce", "step"), or NULL past its end: Python learns the numbering from here. */
+ * "gated", "reduce", "step"), or NULL past its end: Python learns the numbering from here. */
 const char *mt_kernel_name(const char *kind, int op);
 
 /* The number of state arrays that step row `op` keeps for each parameter. */
@@ -44,6 +44,9 @@ int mt_array_unary(int op, double p, double q, uintptr_t x, uintptr_t y);
 int mt_array_binary(int op, double p, double q, uintptr_t a, uintptr_t b, uintptr_t y);
 int mt_array_rows(int op, uintptr_t x, uintptr_t y);
 int mt_array_rows_backward(int op, uintptr_t g, uintptr_t y, uintptr_t out);
+/* x of shape (rows, 2, columns), y and g of shape (rows, columns). */
+int mt_array_gated(int op, uintptr_t x, uintptr_t y);
+int mt_array_gated_backward(int op, uintptr_t g, uintptr_t x, uintptr_t out);
 /* Bit i of dims says that dimension i is reduced; those that are must be neighbours. */
 int mt_array_reduce(int op, int64_t dims, uintptr_t x, uintptr_t y);
 int mt_array_var_mean(int64_t dims, double correction, uintptr_t x, uintptr_t variance,

@@ -128,6 +128,27 @@ int mt_array_rows_backward(int op, uintptr_t g_, uintptr_t y_, uintptr_t out_) {
                     OUT(out));
 }
 
+/* Whether y holds one row for each pair of rows of x. */
+static int is_half_of(const struct mt_ndarray *y, const struct mt_ndarray *x) {
+    return x->ndim == 3 && y->ndim == 2 && x->dtype == y->dtype && x->shape[1] == 2 &&
+           x->shape[0] == y->shape[0] && x->shape[2] == y->shape[1];
+}
+
+int mt_array_gated(int op, uintptr_t x_, uintptr_t y_) {
+    const struct mt_ndarray *x = mt_input(x_), *y = mt_output(y_);
+    if (!x || !y || !is_half_of(y, x))
+        return -1;
+    return DISPATCH(x->dtype, mt_gated, op, y->shape[0], y->shape[1], IN(x), OUT(y));
+}
+
+int mt_array_gated_backward(int op, uintptr_t g_, uintptr_t x_, uintptr_t out_) {
+    const struct mt_ndarray *g = mt_input(g_), *x = mt_input(x_), *out = mt_output(out_);
+    if (!g || !x || !out || !is_half_of(g, x) || !is_half_of(g, out))
+        return -1;
+    return DISPATCH(g->dtype, mt_gated_backward, op, g->shape[0], g->shape[1], IN(g), IN(x),
+                    OUT(out));
+}
+
 /* An array as (outer, n, inner), where n are the dimensions whose bits are set: these must be
  * neighbours, dimensions of length 1 aside. */
 struct extents {

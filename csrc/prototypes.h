@@ -29,6 +29,14 @@ int FN(mt_rows)(int op, int64_t rows, int64_t columns, const real *x, real *y);
 int FN(mt_rows_backward)(int op, int64_t rows, int64_t columns, const real *g, const real *y,
                          real *out);
 
+/* y[i][j] = a op(b) with a = x[i][0][j], b = x[i][1][j] of x (rows, 2, columns), apart from y; op is a
+ * MT_GATED row. */
+int FN(mt_gated)(int op, int64_t rows, int64_t columns, const real *x, real *y);
+
+/* Its gradient, of x's shape, from g of y's; g is apart from it. */
+int FN(mt_gated_backward)(int op, int64_t rows, int64_t columns, const real *g, const real *x,
+                          real *out);
+
 /* y[i][k] = op over j of x[i][j][k], x of shape (outer, n, inner); op is a MT_REDUCE row. y is apart from x.
  * n = 0 gives 0 for sum, NaN for mean, and is refused for extremes. */
 int FN(mt_reduce)(int op, int64_t outer, int64_t n, int64_t inner, const real *x, real *y);

@@ -3,8 +3,14 @@
  * undefined vanish. The order of rows is the numbering of `op`, which Python asks for by name
  * (mt_kernel_name), so rows may be added anywhere.
  *
- *   MT_UNARY(name)         y = name(x, p, q), a body in activations.inc or arithmetic.inc
+ *   MT_UNARY(name)         y = name(x, p, q), a body in activations*.inc or arithmetic.inc
  *   MT_BINARY(name)        y = name(a, b, p, q), likewise
+ *   MT_ACTIVATION(name)    a unary row and the binary one of its gradient, name_backward
+ *   MT_PERIODIC(name, frequency)
+ *                          the same of sine and cosine of frequency * x, in activations_periodic.inc
+ *   MT_GATED(name, gate, saved)
+ *                          y = a * gate(b) over the halves of x, and its gradient, in gated.inc; the
+ *                          gate's gradient reads its `input` or `output`
  *   MT_ROWS(name)          row by row, in rows.inc
  *   MT_ROWS_BACKWARD(name) its gradient from g and the saved output, in rows.inc
  *   MT_REDUCE(name)        over one of three dimensions, in reduce.inc
@@ -16,6 +22,15 @@
 #endif
 #ifndef MT_BINARY
 #define MT_BINARY(name)
+#endif
+#define MT_ACTIVATION(name)                                                                        \
+    MT_UNARY(name)                                                                                 \
+    MT_BINARY(name##_backward)
+#ifndef MT_PERIODIC
+#define MT_PERIODIC(name, frequency) MT_ACTIVATION(name)
+#endif
+#ifndef MT_GATED
+#define MT_GATED(name, gate, saved)
 #endif
 #ifndef MT_ROWS
 #define MT_ROWS(name)
@@ -33,17 +48,53 @@
 MT_UNARY(exp)
 MT_UNARY(expm1)
 MT_UNARY(log)
-MT_UNARY(relu)
-MT_UNARY(leaky_relu)
-MT_UNARY(elu)
-MT_UNARY(selu)
-MT_UNARY(sigmoid)
-MT_UNARY(tanh)
-MT_UNARY(softplus)
-MT_UNARY(softsign)
-MT_UNARY(gelu)
-MT_UNARY(gelu_tanh)
-MT_UNARY(silu)
+
+MT_UNARY(unit_step)
+MT_UNARY(signum)
+MT_ACTIVATION(relu)
+MT_ACTIVATION(leaky_relu)
+MT_ACTIVATION(absolute)
+MT_ACTIVATION(hardsigmoid)
+MT_ACTIVATION(hardtanh)
+MT_ACTIVATION(threshold)
+MT_ACTIVATION(hardshrink)
+MT_ACTIVATION(softshrink)
+MT_ACTIVATION(hardswish)
+MT_ACTIVATION(squared_relu)
+MT_ACTIVATION(star_relu)
+MT_ACTIVATION(sigmoid)
+MT_ACTIVATION(tanh)
+MT_ACTIVATION(lecun_tanh)
+MT_ACTIVATION(symmetrical_sigmoid)
+MT_ACTIVATION(softsign)
+MT_ACTIVATION(arctan)
+MT_ACTIVATION(log_log)
+MT_ACTIVATION(gaussian)
+MT_ACTIVATION(bent_identity)
+MT_ACTIVATION(elu)
+MT_ACTIVATION(selu)
+MT_ACTIVATION(celu)
+MT_ACTIVATION(softplus)
+MT_ACTIVATION(logsigmoid)
+MT_ACTIVATION(soft_exponential)
+MT_ACTIVATION(tanhshrink)
+MT_ACTIVATION(gelu)
+MT_ACTIVATION(gelu_tanh)
+MT_ACTIVATION(silu)
+MT_ACTIVATION(mish)
+MT_ACTIVATION(serf)
+MT_ACTIVATION(elish)
+MT_ACTIVATION(tanh_exp)
+
+MT_PERIODIC(sinusoid, R(1.0))
+MT_PERIODIC(cosine, R(1.0))
+MT_PERIODIC(unnormalized_sinc, R(1.0))
+MT_PERIODIC(snake, p)
+
+MT_GATED(glu, sigmoid, output)
+MT_GATED(reglu, relu, output)
+MT_GATED(geglu, gelu, input)
+MT_GATED(swiglu, silu, input)
 
 MT_UNARY(neg)
 MT_UNARY(abs)
@@ -62,18 +113,6 @@ MT_BINARY(add)
 MT_BINARY(sub)
 MT_BINARY(mul)
 MT_BINARY(div)
-
-MT_BINARY(relu_backward)
-MT_BINARY(leaky_relu_backward)
-MT_BINARY(elu_backward)
-MT_BINARY(selu_backward)
-MT_BINARY(sigmoid_backward)
-MT_BINARY(tanh_backward)
-MT_BINARY(softplus_backward)
-MT_BINARY(softsign_backward)
-MT_BINARY(gelu_backward)
-MT_BINARY(gelu_tanh_backward)
-MT_BINARY(silu_backward)
 
 MT_ROWS(softmax)
 MT_ROWS(log_softmax)
@@ -94,6 +133,9 @@ MT_STEP(adam, 3)
 
 #undef MT_UNARY
 #undef MT_BINARY
+#undef MT_ACTIVATION
+#undef MT_PERIODIC
+#undef MT_GATED
 #undef MT_ROWS
 #undef MT_ROWS_BACKWARD
 #undef MT_REDUCE

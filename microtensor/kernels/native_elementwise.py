@@ -8,18 +8,11 @@ what each closes over.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from microtensor.kernels import twin
 from microtensor.kernels.native_border import ffi, lib, otherwise
-
-# Parameters of the kernels that have some, as their twins name them.
-PARAMETERS = {
-    "leaky_relu": ("negative_slope",),
-    "elu": ("alpha",),
-    "softplus": ("beta", "threshold"),
-}
 
 _TEMPLATES = {
     "unary": """
@@ -48,6 +41,20 @@ def make(op, twin):
     def kernel(g, y, out):
         if rows_backward(op, id(g), id(y), id(out)):
             otherwise(kernel, twin, g, y, out)
+    return kernel
+""",
+    "gated": """
+def make(op, twin):
+    def kernel(x, out):
+        if gated(op, id(x), id(out)):
+            otherwise(kernel, twin, x, out)
+    return kernel
+""",
+    "gated_backward": """
+def make(op, twin):
+    def kernel(g, x, out):
+        if gated_backward(op, id(g), id(x), id(out)):
+            otherwise(kernel, twin, g, x, out)
     return kernel
 """,
     # With an array of one element on either side, its number is a parameter of a unary row.
@@ -96,24 +103,40 @@ class _Makers:
         return self._made[key]
 
 
+def _parameters(instead: Callable[..., None], arrays: int) -> tuple[str, ...]:
+    """Give the numbers that a twin's formula takes after its arrays."""
+    code = getattr(instead, "__wrapped__", instead).__code__
+    return tuple(code.co_varnames[arrays : code.co_argcount])
+
+
+def _rows() -> Iterator[tuple[str, int, str]]:
+    """Give kind, number and name of the rows; a gradient may have the number of its activation."""
+    for kind in ("unary", "binary", "rows", "rows_backward", "gated"):
+        for op, name in enumerate(names(kind)):
+            yield kind, op, name
+            if kind == "gated":
+                yield "gated_backward", op, f"{name}_backward"
+
+
 def _define() -> dict[str, Any]:
     """Give one function per row of the kernel table that has a name of its own in Python."""
     makers, unary = _Makers(), names("unary")
     kernels: dict[str, Any] = {}
-    for kind in ("unary", "binary", "rows", "rows_backward"):
-        for op, name in enumerate(names(kind)):
-            instead = twin.KERNELS.get(name)
-            if name in _WITH_NUMBER:
-                right, left = map(unary.index, _WITH_NUMBER[name])
-                kernel = makers.get("arithmetic")(op, right, left, instead)
-            elif instead is not None:
-                parameters = PARAMETERS.get(name.removesuffix("_backward"), ())
-                kernel = makers.get(kind, parameters)(op, instead)
-            else:
-                continue
-            kernel.__name__ = kernel.__qualname__ = name
-            kernel.__module__, kernel.__doc__ = __name__, instead.__doc__
-            kernels[name] = kernel
+    for kind, op, name in _rows():
+        instead = twin.KERNELS.get(name)
+        if name in _WITH_NUMBER:
+            right, left = map(unary.index, _WITH_NUMBER[name])
+            kernel = makers.get("arithmetic")(op, right, left, instead)
+        elif instead is None:
+            continue
+        elif kind in ("unary", "binary") and hasattr(instead, "__wrapped__"):
+            arrays = 1 if kind == "unary" else 2
+            kernel = makers.get(kind, _parameters(instead, arrays))(op, instead)
+        else:
+            kernel = makers.get(kind)(op, instead)
+        kernel.__name__ = kernel.__qualname__ = name
+        kernel.__module__, kernel.__doc__ = __name__, instead.__doc__
+        kernels[name] = kernel
     return kernels
 
 

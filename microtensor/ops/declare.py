@@ -45,9 +45,18 @@ signatures: dict[Callable[..., Any], str] = {}
 """The typed parameters of every public function, for the stub."""
 
 
-def declare(name: str, signature: str, forward: Callable[..., Any], **fields: Any) -> Any:
-    """Declare an op; give the function that rules call, which takes arrays and tensors alike."""
-    op = Op(name=name, signature=signature, forward=forward, **fields)
+def declare(
+    name: str,
+    signature: str,
+    forward: Callable[..., Any],
+    record: type[Op] = Op,
+    **fields: Any,
+) -> Any:
+    """Declare an op; give the function that rules call, which takes arrays and tensors alike.
+
+    ``record`` is the class of its record, for a family of ops that state more than others.
+    """
+    op = record(name=name, signature=signature, forward=forward, **fields)
     if name in registry:
         raise ValueError(f"the op {name!r} is declared twice")
     parameters = parse_signature(signature)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from microtensor import kernels
-from microtensor.ops.activations import log_softmax, softmax, softmax_backward, softplus
+from microtensor.ops.activations_bends import softplus
+from microtensor.ops.activations_rows import log_softmax, softmax, softmax_backward
 from microtensor.ops.arithmetic import mul
 from microtensor.ops.arrays import Array, empty
 from microtensor.ops.declare import declare, publish, refuse

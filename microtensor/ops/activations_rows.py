@@ -1,0 +1,193 @@
+"""Softmax, its logarithm and its mirror: activations of whole rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from microtensor import dtypes, kernels
+from microtensor.ops import samples
+from microtensor.ops.activation_record import ACTIVATIONS, Activation, composed, refuse_integers
+from microtensor.ops.arithmetic import mul, neg, sub
+from microtensor.ops.arrays import Array, empty
+from microtensor.ops.declare import declare, parse_signature, publish, refuse
+from microtensor.ops.powers import exp
+from microtensor.ops.reductions import sum
+from microtensor.tensor import Tensor, checked_dim
+
+
+def _along_last(kernel: Callable[..., None], dim: int, *arrays: Array) -> Array:
+    """Run a row kernel along any dimension."""
+    shape = arrays[0].shape
+    dim = checked_dim(dim, len(shape))
+    if not shape:
+        single: Array = empty((1, 1), arrays[0].dtype)
+        kernel(*(a.reshape(1, 1) for a in arrays), single)
+        return single.reshape(())
+    moved = [a if dim == len(shape) - 1 else a.swapaxes(dim, -1) for a in arrays]
+    columns = shape[dim]
+    swapped = moved[0].shape
+    out = empty(swapped, arrays[0].dtype)
+    if out.size:
+        matrix = [_contiguous_rows(a, columns) for a in moved]
+        kernel(*matrix, out.reshape(-1, columns))
+    return out if dim == len(shape) - 1 else out.swapaxes(dim, -1)
+
+
+def _contiguous_rows(a: Array, columns: int) -> Array:
+    return a.reshape(-1, columns) if a.flags.c_contiguous else a.copy().reshape(-1, columns)
+
+
+def _rows_forward(name: str, kernel: Callable[..., None]) -> Any:
+    def forward(x: Array, dim: int, dtype: Any = None) -> Array:
+        if dtype is not None:
+            x = x.astype(dtypes.as_numpy_dtype(dtype), copy=False)
+        if x.dtype.kind != "f":
+            raise RuntimeError(
+                f"{name}: not defined for {x.dtype.name} tensors; convert with .float()"
+            )
+        return _along_last(kernel, dim, x)
+
+    return forward
+
+
+def _rows_backward_forward(kernel: Callable[..., None]) -> Any:
+    def forward(g: Array, y: Array, dim: int) -> Array:
+        return _along_last(kernel, dim, g.astype(y.dtype, copy=False), y)
+
+    return forward
+
+
+def _row_sum(x: Any, dim: int) -> Any:
+    return sum(x, dim, keepdim=True)
+
+
+def _softmax_output_rule(g: Any, grad: Any, output: Any, dim: int) -> Any:
+    s = _row_sum(mul(grad, output), dim)
+    return sub(mul(g, sub(grad, s)), mul(grad, _row_sum(mul(g, output), dim)))
+
+
+softmax_backward: Any = declare(
+    "softmax_backward",
+    "grad: Tensor, output: Tensor, dim: int",
+    _rows_backward_forward(kernels.softmax_backward),
+    rules={
+        "grad": lambda g, output, dim: softmax_backward(g, output, dim),
+        "output": _softmax_output_rule,
+    },
+    summary="Give the gradient of softmax from its output: y·(g - Σ g·y).",
+    namespaces=(),
+)
+
+_ROWS = "input: Tensor, dim: int, dtype: Any = None"
+_ROW_SAMPLES = samples.given(
+    (((3, 4),), {"dim": -1}),
+    (((2, 3, 4),), {"dim": 1}),
+    (((),), {"dim": 0}),
+    (((2, 0),), {"dim": 1}),
+)
+
+softmax: Any = declare(
+    "softmax",
+    _ROWS,
+    _rows_forward("softmax", kernels.softmax),
+    rules={"input": lambda g, y, dim: softmax_backward(g, y, dim)},
+    summary="Turn scores along a dimension into probabilities that sum to one.",
+    formula="exp(x - max x) / Σ exp(x - max x)",
+    derivative="dx = y·(g - Σ g·y)",
+    range="[0, 1]",
+    namespaces=("mt",),
+    method="softmax",
+    record=Activation,
+    module="Softmax",
+    saves="y",
+    parameters=tuple(parse_signature(_ROWS)[1:]),
+    samples=_ROW_SAMPLES,
+)
+
+log_softmax_backward: Any = declare(
+    "log_softmax_backward",
+    "grad: Tensor, output: Tensor, dim: int",
+    _rows_backward_forward(kernels.log_softmax_backward),
+    rules={
+        "grad": lambda g, output, dim: sub(g, _row_sum(mul(g, exp(output)), dim)),
+        "output": lambda g, grad, output, dim: neg(mul(mul(g, exp(output)), _row_sum(grad, dim))),
+    },
+    summary="Give the gradient of log_softmax from its output: g - exp(y)·Σ g.",
+    namespaces=(),
+)
+
+log_softmax: Any = declare(
+    "log_softmax",
+    _ROWS,
+    _rows_forward("log_softmax", kernels.log_softmax),
+    rules={"input": lambda g, y, dim: log_softmax_backward(g, y, dim)},
+    summary="Give the logarithm of softmax, without overflow.",
+    formula="x - ln Σ eˣ",
+    derivative="dx = g - exp(y)·Σ g",
+    range="(-∞, 0]",
+    namespaces=("mt",),
+    method="log_softmax",
+    record=Activation,
+    module="LogSoftmax",
+    saves="y",
+    parameters=tuple(parse_signature(_ROWS)[1:]),
+    samples=_ROW_SAMPLES,
+)
+
+
+_MODULE_SIGNATURE = "input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None"
+
+
+def _offer(name: str, function: Any) -> None:
+    """Offer the form of ``nn.functional``, where ``dim`` may be missing, which is refused."""
+
+    def variant(
+        input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+    ) -> Any:
+        if dim is None:
+            raise TypeError(f"{name}(): dim must be given: PyTorch's implicit choice is deprecated")
+        return function(input, dim, dtype)
+
+    variant.__name__ = name
+    variant.__doc__ = function.__doc__
+    publish(_MODULE_SIGNATURE, namespaces=("nn.functional",), name=name)(variant)
+
+
+_softmax_public, _log_softmax_public = softmax.op.public, log_softmax.op.public
+_offer("softmax", _softmax_public)
+_offer("log_softmax", _log_softmax_public)
+ACTIVATIONS["softmax"], ACTIVATIONS["log_softmax"] = softmax.op, log_softmax.op
+
+
+@composed(
+    "softmin",
+    _MODULE_SIGNATURE,
+    module="Softmin",
+    summary="Turn costs along a dimension into probabilities that sum to one: softmax of -x.",
+    formula="exp(-x) / Σ exp(-x)",
+    derivative="dx = -y·(g - Σ g·y)",
+    range="[0, 1]",
+)
+def softmin(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Tensor:
+    """Turn costs into probabilities.
+
+    Args:
+        input: a floating-point tensor.
+        dim: the dimension along which the results sum to one.
+        dtype: to convert the input to beforehand.
+
+    Raises:
+        TypeError: no ``dim``.
+    """
+    if dim is None:
+        raise TypeError("softmin(): dim must be given: PyTorch's implicit choice is deprecated")
+    if not isinstance(input, Tensor):
+        refuse("softmin", "input", input)
+    if dtype is None and input._array.dtype.kind != "f":
+        refuse_integers("softmin", input._array)
+    negative: Tensor = neg(input if dtype is None else input.to(dtype))
+    result: Tensor = _softmax_public(negative, dim)
+    return result
