@@ -1,4 +1,4 @@
-"""All activations with their derivatives, as small multiples, with properties measured from them."""
+"""All activations with their derivatives as small multiples, captioned with measured properties."""
 
 from __future__ import annotations
 

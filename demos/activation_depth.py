@@ -1,4 +1,4 @@
-"""What activations do to deep networks: gradients and signals before training, accuracy after it."""
+"""What activations do to deep networks: gradient and signal before training, accuracy after."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def main() -> int:
         nargs="+",
         type=script.positive,
         metavar="N",
-        help="numbers of hidden layers, from 1 to 200 (default: 2 5 10 20 50; with --quick 2 10 50)",
+        help="numbers of hidden layers, 1 to 200 (default: 2 5 10 20 50; with --quick 2 10 50)",
     )
     arguments = parser.parse_args()
     plan = lab.DepthPlan.quick() if arguments.quick else lab.DepthPlan()

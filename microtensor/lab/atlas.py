@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from microtensor.lab.catalogue import chosen
 from microtensor.lab.atlas_report import atlas_result
+from microtensor.lab.catalogue import chosen
 from microtensor.lab.result import Result
 from microtensor.lab.traits import derivative_error, traits
 
@@ -13,9 +13,7 @@ from microtensor.lab.traits import derivative_error, traits
 _PAGE = 26
 
 
-def atlas(
-    names: Sequence[str] | None = None, *, command: str = "", page: int = _PAGE
-) -> Result:
+def atlas(names: Sequence[str] | None = None, *, command: str = "", page: int = _PAGE) -> Result:
     """Draw activations with their derivatives, each with properties measured from it.
 
     Args:

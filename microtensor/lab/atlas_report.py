@@ -27,6 +27,8 @@ _SLOPE = 1e-4
 _COLUMNS = 4
 _ACROSS, _UP = 6.0, 2.4
 _CAPTION = 8.0
+# As many kinks as a caption's line has room for.
+_PLACES = 3
 
 
 def atlas_result(
@@ -67,7 +69,9 @@ def caption(measured: Traits) -> str:
     centre = "zero-centred" if measured.zero_centred else "not zero-centred"
     lines = [
         [f"range {measured.range}", f"f(0) = {number(measured.at_zero)}"],
-        [f"|f'| {steepest}", f"f' {_trend(measured.derivative_monotonic)}"],
+        [f"|f'| {steepest}", f"f' {_trend(measured.derivative_monotonic)}"]
+        if measured.derivative_monotonic != "constant"
+        else [f"f' = {number(measured.slope_highest)}"],
         [_trend(measured.monotonic), _SATURATES[measured.saturates]],
         [centre, *origin, torn(measured)],
     ]
@@ -89,7 +93,7 @@ _SATURATES = {
 def torn(measured: Traits) -> str:
     """Return where the function or its derivative jumps, in words."""
     parts = [
-        f"{word} at {', '.join(map(number, places))}"
+        f"{word} at {', '.join(map(number, places[:_PLACES]))}{' ...' * (len(places) > _PLACES)}"
         for word, places in (
             ("jump" if len(measured.jumps) == 1 else "jumps", measured.jumps),
             ("kink" if len(measured.kinks) == 1 else "kinks", measured.kinks),

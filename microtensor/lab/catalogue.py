@@ -22,19 +22,25 @@ class Activation:
     """An activation that acts on each number alone, with its defaults.
 
     Attributes:
-        name: of the function in :mod:`microtensor.nn.functional`, and in arguments.
-        label: of the module in :mod:`microtensor.nn`, and in tables and pictures.
+        name: in the registry of activations, and in arguments.
+        module: its module's name in :mod:`microtensor.nn`.
         formula: from its declaration.
     """
 
     name: str
-    label: str
+    module: str
     formula: str
+
+    @property
+    def label(self) -> str:
+        """What tables and pictures call it: its module, and what that is given."""
+        given = ", ".join(f"{one}" for one in _ARGUMENTS.get(self.name, ()))
+        return f"{self.module} ({given})" if given else self.module
 
     def make(self) -> nn.Module:
         """Return a new module of it, learned parameters at their initial values."""
-        module: nn.Module = getattr(nn, self.label)(*_ARGUMENTS.get(self.name, ()))
-        return module
+        made: nn.Module = getattr(nn, self.module)(*_ARGUMENTS.get(self.name, ()))
+        return made
 
     def __call__(self, x: Floats) -> Floats:
         """Return f(x) in float64, in evaluation mode."""
@@ -55,8 +61,8 @@ class Activation:
         return result
 
 
-# What the few modules need that have no defaults.
-_ARGUMENTS: dict[str, tuple[Any, ...]] = {"threshold": (0.5, 0.0)}
+# What the few modules are given that have no defaults, or stand for two activations.
+_ARGUMENTS: dict[str, tuple[Any, ...]] = {"gelu_tanh": ("tanh",), "threshold": (1, 0)}
 
 
 @functools.cache
@@ -68,8 +74,7 @@ def _module(name: str) -> nn.Module:
 def known() -> dict[str, Activation]:
     """Return all activations that act on each number alone, in the order of the registry."""
     every = (
-        Activation(name, op.module, op.formula)  # type: ignore[attr-defined]
-        for name, op in ACTIVATIONS.items()
+        Activation(name, record.module, record.formula) for name, record in ACTIVATIONS.items()
     )
     return {one.name: one for one in every if _acts_alone(one)}
 
@@ -93,7 +98,7 @@ def _acts_alone(activation: Activation) -> bool:
 def activation_names() -> tuple[str, ...]:
     """Return the names of all activations that act on each number alone.
 
-    They are those of ``nn.functional``, first those of the article "26 activation functions
+    They are those of the registry, first those of the article "26 activation functions
     visualised" in its order, then the others. Softmax, GLU and the like, which mix numbers, are not
     among them.
 

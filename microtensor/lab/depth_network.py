@@ -87,7 +87,8 @@ def deep_network(
             nn.init.orthogonal_(layer.weight, gain if index else 1.0, generator=generator)
             shift = measured.at_zero if index else 0.0
         with mt.no_grad():
-            layer.bias.copy_(layer.weight.sum(1) * -shift)
+            if layer.bias is not None:  # a Linear has one, but its type does not know
+                layer.bias.copy_(layer.weight.sum(1) * -shift)
         layers.append(layer)
         if index < depth:
             layers.append(known()[name].make().to(dtype))
@@ -187,7 +188,10 @@ def train_deep(
 
     Args:
         data: what on.
-        width, depth, name, scheme: see :func:`deep_network`.
+        width: units of each hidden layer.
+        depth: hidden layers.
+        name: of the activation.
+        scheme: of the weights; see :func:`deep_network`.
         rate: the learning rate of SGD, falling to 0 along half a cosine.
         steps: of `batch` rows.
         batch: rows in each step.

@@ -120,9 +120,7 @@ def accuracies(records: Sequence[Record]) -> Figure:
     depths = sorted({record["depth"] for record in trained})
     kinds = list(dict.fromkeys((record["activation"], record["init"]) for record in trained))
     by_cell = {(r["activation"], r["init"], r["depth"]): r for r in trained}
-    table = np.array(
-        [[_accuracy(by_cell[(*kind, depth)]) for depth in depths] for kind in kinds]
-    )
+    table = np.array([[_accuracy(by_cell[(*kind, depth)]) for depth in depths] for kind in kinds])
     order = np.argsort(-table.mean(1), kind="stable")
     table = 100 * table[order]
     labels = [by_cell[(*kinds[index], depths[0])]["label"] for index in order]
@@ -153,9 +151,7 @@ def accuracies(records: Sequence[Record]) -> Figure:
         axes.tick_params(which="minor", length=0)
         for spine in axes.spines.values():
             spine.set_visible(False)
-        figure.suptitle(
-            "Test accuracy, %, at the tuned rate", fontsize=12.5, fontweight="bold"
-        )
+        figure.suptitle("Test accuracy, %, at the tuned rate", fontsize=12.5, fontweight="bold")
     return figure
 
 
@@ -263,6 +259,7 @@ def _selu(axes: Axes, records: Sequence[Record]) -> list[tuple[float, str, str]]
     axes.set(yscale="log", xlabel="hidden layer", xlim=(1, max(2, depth)), ylabel="variance")
     steady = mine[0]["start"].variance
     axes.set_title(
-        f"SELU: variance {steady.min():.2f} to {steady.max():.2f} through {depth} layers", loc="left"
+        f"SELU: variance {steady.min():.2f} to {steady.max():.2f} through {depth} layers",
+        loc="left",
     )
     return ends

@@ -202,9 +202,7 @@ def _picture(records: Sequence[Mapping[str, Any]], limits: Mapping[str, float]) 
         below.set_xticks(places[::step], [row["layer"] for row in records][::step])
         below.grid(axis="y")
         below.legend(frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1))
-        found = dict.fromkeys(
-            name for row in records for name in row["found"].split(", ") if name
-        )
+        found = dict.fromkeys(name for row in records for name in row["found"].split(", ") if name)
         figure.suptitle(
             f"Found: {', '.join(found)}" if found else "Nothing found: a healthy network",
             fontsize=12, fontweight="bold",

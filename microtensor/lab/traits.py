@@ -177,7 +177,7 @@ def _greatest(f: Function, left: float, right: float) -> tuple[float, bool]:
     y = f(_GRID)
     top = _refined(f, int(y.argmax()))
     limit = max(limits, default=-math.inf)
-    if top > limit + _NEAR * (1 + abs(limit)):
+    if math.isinf(limit) or top > limit + _NEAR * (1 + abs(limit)):
         return top, True
     # The grid comes near the limit: by a step onto a plateau, or little by little?
     sides = [values for values, end in ((y[::-1], right), (y, left)) if end == limit]
