@@ -160,7 +160,7 @@ def _picture(measured: Measured, title: str) -> Figure:
             frameon=False,
             fontsize=11,
         )
-        figure.get_layout_engine().set(hspace=0.08, wspace=0.05)
+        figure.set_layout_engine("constrained", hspace=0.08, wspace=0.05)
     return figure
 
 

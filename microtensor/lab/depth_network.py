@@ -74,7 +74,8 @@ def deep_network(
     layers: list[nn.Module] = []
     sizes = [inputs, *[width] * depth, outputs]
     for index, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
-        layer = nn.Linear(fan_in, fan_out, dtype=dtype)
+        with mt.random.fork_rng():  # it draws weights of its own, which nothing here is to notice
+            layer = nn.Linear(fan_in, fan_out, dtype=dtype)
         shift = 0.0
         if index == depth or scheme == "LeCun":
             nn.init.normal_(layer.weight, std=1 / math.sqrt(fan_in), generator=generator)

@@ -27,7 +27,7 @@ def _colour(name: str) -> str:
 
 
 def _trained(records: Sequence[Record]) -> list[Record]:
-    """Return the records of the suited initialisation, those without a colour of their own first."""
+    """Return the records of the suited initialisation, those without a colour first."""
     mine = [record for record in records if record["init"] != "orthogonal"]
     return sorted(mine, key=lambda record: record["activation"] in ACTIVATIONS)
 

@@ -129,7 +129,7 @@ def diagnose(
     if not any(isinstance(module, nn.Linear) for module in model.modules()):
         raise ValueError("diagnose: the model has no Linear layer to examine")
     x, target = _checked(model, data)
-    traces, output = probe(model, x, lambda made: _loss(made, target, loss))
+    traces, _ = probe(model, x, lambda made: _loss(made, target, loss))
     if not traces:
         raise ValueError("diagnose: the model called none of its Linear layers on these data")
     findings = [finding for trace in traces for finding in _findings(trace, traces[-1])]
