@@ -140,11 +140,11 @@ def measure_start(
         )
         with np.errstate(all="ignore"):
             signals = [trace.signal for trace in traces[:-1]]
+            mean = np.array([one.mean() for one in signals])
             variance = np.array([one.var() for one in signals])
             between = np.array([one.var(0).mean() for one in signals]) / variance
             reach = traits_of(name).steepest * weight[1:] * gradient[1:]
             bound = float(np.max(gradient[:-1] / np.where(reach == 0, np.inf, reach)))
-        mean = np.array([one.mean() for one in signals])
         found.append(Start(gradient, mean, variance, between, weight, bound))
     with np.errstate(all="ignore"):
         return Start(
