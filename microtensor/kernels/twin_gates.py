@@ -109,9 +109,11 @@ def tanh_exp(x: Array) -> Array:
 def tanh_exp_backward(g: Array, x: Array) -> Array:
     """Out = g (tanh u + x u (1 - tanh² u)) with u = eˣ."""
     z, half, _ = _parts(x)
-    u = np.exp(np.minimum(z, 10.0))
-    t = np.tanh(u)
-    inside = t + np.minimum(z, 10.0) * u * (1.0 - t) * (1.0 + t)
+    limited = np.minimum(z, 5.0)
+    u = np.exp(limited)
+    e = np.expm1(2.0 * u)  # t = e / (e + 2), 1 - t² = 4 s (1 - s) with s = 1 / (e + 2)
+    s = 1.0 / (e + 2.0)
+    inside = e * s + limited * (u * (4.0 * s * (1.0 - s)))
     return g * np.where(z < -20, half * (1.0 + z) * half, inside)
 
 

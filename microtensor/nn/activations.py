@@ -1,247 +1,143 @@
-"""The activations as modules; what they compute is in :mod:`microtensor.nn.functional`."""
+"""The activations as modules, made from their records; see also :mod:`microtensor.nn.functional`.
+
+A module's constructor has the parameters of its function, PyTorch's names and defaults; its
+``repr`` shows them. What learns parameters is in :mod:`microtensor.nn.learned_activations`. Editors and type
+checkers read activations.pyi, which is generated.
+"""
 
 from __future__ import annotations
 
-from microtensor.nn import functional as F
+from collections.abc import Callable
+from inspect import Parameter, Signature
+from typing import Any
+
 from microtensor.nn.module import Module
+from microtensor.ops import published, signatures
+from microtensor.ops.activations import ACTIVATIONS
+from microtensor.ops.creation import empty
+from microtensor.ops.declare import parse_signature
 from microtensor.tensor import Tensor
 
+# Which are no options of a module: its mode says whether it trains, and its input's dtype is it.
+_NO_OPTIONS = ("training", "_stacklevel", "dtype", "generator")
+# PyTorch's repr of these is the bare number.
+_BARE = ("Hardshrink", "Softshrink")
 
-class _InPlace(Module):
-    """An activation whose only option is whether to overwrite its input."""
 
-    inplace: bool
+class _Activation(Module):
+    """A module of one activation; its options are attributes, given to the function at a call."""
 
-    def __init__(self, inplace: bool = False) -> None:
+    _function: Callable[..., Tensor]
+    _options: tuple[tuple[str, Any], ...] = ()
+    _key: str
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__()
-        self.inplace = inplace
+        name = type(self).__name__
+        if len(arguments) > len(self._options):
+            raise TypeError(
+                f"{name}() takes {len(self._options)} arguments, but {len(arguments)} were given"
+            )
+        for (option, _), value in zip(self._options, arguments, strict=False):
+            if option in named:
+                raise TypeError(f"{name}() got multiple values for argument {option!r}")
+            setattr(self, option, value)
+        for option, default in self._options[len(arguments) :]:
+            value = named.pop(option, default)
+            if value is Parameter.empty:
+                raise TypeError(f"{name}() misses the argument {option!r}")
+            setattr(self, option, value)
+        for option in named:
+            raise TypeError(f"{name}() got an unexpected argument {option!r}")
+        self._check()
+
+    def _check(self) -> None:
+        """Raise for options that the function refuses, at once and not at the first call."""
+        if getattr(self, "dim", -1) is None:
+            # PyTorch still guesses a missing dimension, and warns that it should not.
+            raise TypeError(f"{type(self).__name__}() misses the argument 'dim'")
+        if self._options and ACTIVATIONS[self._key].kernel:
+            try:
+                self.forward(empty(0))
+            except RuntimeError as error:
+                raise ValueError(str(error)) from None
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the activation of `input`."""
+        values = [getattr(self, option) for option, _ in self._options]
+        return type(self)._function(input, *values)
 
     def extra_repr(self) -> str:
-        """Return the option if it is on."""
-        return "inplace=True" if self.inplace else ""
-
-
-class ReLU(_InPlace):
-    """Apply max(0, x).
-
-    Args:
-        inplace: whether to overwrite the input.
-
-    Example:
-        >>> import microtensor as mt
-        >>> from microtensor import nn
-        >>> nn.ReLU()(mt.tensor([-1.0, 0.0, 2.0]))
-        tensor([0., 0., 2.])
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Return relu of `input`, of the same shape."""
-        return F.relu(input, self.inplace)
-
-
-class LeakyReLU(Module):
-    """Apply x for x >= 0 and negative_slope·x below.
-
-    Args:
-        negative_slope: the slope on the left.
-        inplace: whether to overwrite the input.
-    """
-
-    negative_slope: float
-    inplace: bool
-
-    def __init__(self, negative_slope: float = 1e-2, inplace: bool = False) -> None:
-        super().__init__()
-        self.negative_slope = negative_slope
-        self.inplace = inplace
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Return leaky_relu of `input`, of the same shape."""
-        return F.leaky_relu(input, self.negative_slope, self.inplace)
-
-    def extra_repr(self) -> str:
-        """Return the constructor's arguments."""
-        return f"negative_slope={self.negative_slope}" + (", inplace=True" if self.inplace else "")
-
-
-class ELU(Module):
-    """Apply x for x > 0 and alpha·(exp(x) - 1) below.
-
-    Args:
-        alpha: the left limit is -alpha.
-        inplace: whether to overwrite the input.
-
-    References:
-        Clevert et al., Fast and accurate deep network learning by exponential linear units,
-        ICLR 2016.
-    """
-
-    alpha: float
-    inplace: bool
-
-    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
-        super().__init__()
-        self.alpha = alpha
-        self.inplace = inplace
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Return elu of `input`, of the same shape."""
-        return F.elu(input, self.alpha, self.inplace)
-
-    def extra_repr(self) -> str:
-        """Return the constructor's arguments."""
-        return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
-
-
-class SELU(_InPlace):
-    """Apply scale·(x for x > 0, alpha·(exp(x) - 1) below), scale = 1.0507..., alpha = 1.6733...
-
-    Args:
-        inplace: whether to overwrite the input.
-
-    References:
-        Klambauer et al., Self-normalizing neural networks, NeurIPS 2017.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Return selu of `input`, of the same shape."""
-        return F.selu(input, self.inplace)
-
-
-class Sigmoid(Module):
-    """Apply 1 / (1 + exp(-x))."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Return sigmoid of `input`, of the same shape."""
-        return F.sigmoid(input)
-
-
-class Tanh(Module):
-    """Apply the hyperbolic tangent."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Return tanh of `input`, of the same shape."""
-        return F.tanh(input)
-
-
-class Softplus(Module):
-    """Apply log(1 + exp(beta·x)) / beta.
-
-    Args:
-        beta: the sharpness of the bend.
-        threshold: where beta·x exceeds it, x itself is returned.
-    """
-
-    beta: float
-    threshold: float
-
-    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
-        super().__init__()
-        self.beta = beta
-        self.threshold = threshold
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Return softplus of `input`, of the same shape."""
-        return F.softplus(input, self.beta, self.threshold)
-
-    def extra_repr(self) -> str:
-        """Return the constructor's arguments."""
-        return f"beta={self.beta}, threshold={self.threshold}"
-
-
-class Softsign(Module):
-    """Apply x / (1 + |x|)."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Return softsign of `input`, of the same shape."""
-        return F.softsign(input)
-
-
-class GELU(Module):
-    """Apply x·Φ(x), Φ being the standard normal distribution function.
-
-    Args:
-        approximate: ``"none"`` for Φ itself, ``"tanh"`` for its approximation by a tanh.
-
-    Raises:
-        ValueError: `approximate` is neither.
-
-    References:
-        Hendrycks and Gimpel, Gaussian error linear units, 2016.
-    """
-
-    approximate: str
-
-    def __init__(self, approximate: str = "none") -> None:
-        super().__init__()
-        if approximate not in ("none", "tanh"):
-            raise ValueError(f"GELU: approximate must be 'none' or 'tanh', got {approximate!r}")
-        self.approximate = approximate
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Return gelu of `input`, of the same shape."""
-        return F.gelu(input, approximate=self.approximate)
-
-    def extra_repr(self) -> str:
-        """Return the constructor's argument."""
-        return f"approximate={self.approximate!r}"
-
-
-class SiLU(_InPlace):
-    """Apply x·sigmoid(x), also known as swish.
-
-    Args:
-        inplace: whether to overwrite the input.
-
-    References:
-        Elfwing et al., Sigmoid-weighted linear units, Neural Networks 107, 2018.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Return silu of `input`, of the same shape."""
-        return F.silu(input, self.inplace)
-
-
-class _OverDimension(Module):
-    """A function of all elements along one dimension."""
-
-    dim: int
-
-    # PyTorch still guesses a missing dimension, and warns that it should not: here it is required.
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.dim = dim
-
-    def extra_repr(self) -> str:
-        """Return the constructor's argument."""
-        return f"dim={self.dim}"
-
-
-class Softmax(_OverDimension):
-    """Apply exp(x_i) / sum_j exp(x_j) along a dimension.
-
-    Args:
-        dim: the dimension along which the results sum to 1.
-
-    Example:
-        >>> import microtensor as mt
-        >>> from microtensor import nn
-        >>> nn.Softmax(dim=1)(mt.zeros(1, 4))
-        tensor([[0.2500, 0.2500, 0.2500, 0.2500]])
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Return softmax of `input`, of the same shape."""
-        return F.softmax(input, self.dim)
-
-
-class LogSoftmax(_OverDimension):
-    """Apply x_i - log(sum_j exp(x_j)) along a dimension.
-
-    Args:
-        dim: the dimension along which the exponentials of the results sum to 1.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Return log_softmax of `input`, of the same shape."""
-        return F.log_softmax(input, self.dim)
+        """Return the constructor's arguments; `inplace` if it is on, as in PyTorch."""
+        if type(self).__name__ in _BARE:
+            return ", ".join(str(getattr(self, option)) for option, _ in self._options)
+        shown = []
+        for option, _ in self._options:
+            value = getattr(self, option)
+            if option == "inplace":
+                if value and type(self).__name__ not in ("Hardsigmoid", "Hardswish"):
+                    shown.append("inplace=True")
+            elif (type(self).__name__, option) != ("Hardsigmoid", "slope"):
+                shown.append(f"{option}={value!r}")
+        return ", ".join(shown)
+
+
+def _plain_forward(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def forward(self: _Activation, input: Tensor) -> Tensor:
+        """Return the activation of `input`."""
+        return function(input)
+
+    return forward
+
+
+def _without_input(signature: str) -> str:
+    """Give what a module's constructor takes, typed, for the stub."""
+    return ", ".join(
+        f"{p.name}: {p.annotation}{'' if p.default is None else f' = {p.default}'}"
+        for p in parse_signature(signature)[1:]
+        if p.name not in _NO_OPTIONS
+    )
+
+
+def _make(name: str, function: Callable[..., Any]) -> type[Module]:
+    """Make the module of an activation from its record and its function's parameters."""
+    record = ACTIVATIONS[name]
+    parsed = [p for p in parse_signature(signatures[function])[1:] if p.name not in _NO_OPTIONS]
+    options = tuple(
+        (p.name, Parameter.empty if p.default is None else eval(p.default)) for p in parsed
+    )
+    body: dict[str, Any] = {
+        "__doc__": function.__doc__,
+        "__module__": __name__,
+        "__annotations__": {p.name: p.annotation for p in parsed},
+        "_function": staticmethod(function),
+        "_options": options,
+        "_key": name,
+        "_signature": _without_input(signatures[function]),
+    }
+    if not options:
+        body["forward"] = _plain_forward(function)
+    made = type(record.module, (_Activation,), body)
+    made.__signature__ = Signature(  # type: ignore[attr-defined]
+        [
+            Parameter(option, Parameter.POSITIONAL_OR_KEYWORD, default=default)
+            for option, default in options
+        ]
+    )
+    return made
+
+
+def _modules() -> dict[str, Any]:
+    functions = published["nn.functional"]
+    made: dict[str, Any] = {}
+    for name, record in ACTIVATIONS.items():
+        if not record.learned and name not in ("identity", "rrelu", "gelu_tanh"):
+            made[record.module] = _make(name, functions[name])
+    return made
+
+
+MODULES = _modules()
+"""Every module made here, by name."""
+
+globals().update(MODULES)
+Swish = MODULES["SiLU"]

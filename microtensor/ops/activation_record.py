@@ -76,11 +76,13 @@ def _from_integers(name: str, x: Array) -> Array:
     return x
 
 
-def legality(name: str, legal: tuple[str, ...], parameters: list[str]) -> Callable[..., None]:
+def legality(
+    name: str, legal: tuple[str, ...], parameters: list[str], error: type[Exception]
+) -> Callable[..., None]:
     """Make the check of an activation's numbers from the conditions they are to meet.
 
-    The check takes all of them, in order, and raises a ValueError that names the activation, what
-    was given and what is legal.
+    The check takes all of them, in order, and raises an error that names the activation, what was
+    given and what is legal.
     """
     text = " and ".join(f"({condition})" for condition in legal)
     met = eval(f"lambda {', '.join(parameters)}: {text}")  # of our own records' text
@@ -88,7 +90,7 @@ def legality(name: str, legal: tuple[str, ...], parameters: list[str]) -> Callab
     def check(*values: Any) -> None:
         if not met(*values):
             given = ", ".join(f"{n}={v!r}" for n, v in zip(parameters, values, strict=True))
-            raise ValueError(f"{name}: needs {' and '.join(legal)}, got {given}")
+            raise error(f"{name}: needs {' and '.join(legal)}, got {given}")
 
     return check
 
@@ -176,6 +178,7 @@ def activation(
     kernel: str = "",
     constants: tuple[float, ...] = (),
     legal: tuple[str, ...] = (),
+    illegal: type[Exception] = ValueError,
     learned: Mapping[str, tuple[Callable[..., Any], Callable[..., Any]]] | None = None,
     namespaces: tuple[str, ...] = ("nn.functional",),
     inplace_function: bool = False,
@@ -195,6 +198,7 @@ def activation(
         kernel: its name, if not the op's; ``<kernel>_backward`` is the gradient's.
         constants: numbers that the kernel is given.
         legal: conditions on the parameters.
+        illegal: what is raised otherwise, as PyTorch does.
         learned: for each parameter that is a tensor the derivatives of f and of f' with respect to
             it, in ops of ``(x, *parameters)``.
         namespaces: where users find it.
@@ -249,7 +253,7 @@ def activation(
             name,
             getattr(kernels, kernel),
             constants,
-            legality(name, legal, names) if legal else None,
+            legality(name, legal, names, illegal) if legal else None,
         ),
         record=Activation,
         rules=rules,

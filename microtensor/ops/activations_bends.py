@@ -104,6 +104,7 @@ celu: Any = activation(
     "alpha: float = 1.0",
     module="CELU",
     legal=("alpha > 0",),
+    illegal=RuntimeError,
     inplace_argument=True,
     inplace_function=True,
     namespaces=("mt", "nn.functional"),
@@ -219,10 +220,9 @@ soft_exponential: Any = activation(
     "-ln(1 - alpha·(x + alpha))/alpha",
     derivative="e^(alpha·x) if alpha >= 0 else 1/(1 - alpha·(x + alpha))",
     range="(-∞, ∞)",
-    limits=(-INFINITY, INFINITY),
-    slopes=(1.0, 1.0),
     ulp=4,
     ulp_derivative=4,
+    sums=True,
     reference="Godfrey & Gashler 2015, A continuum among logarithmic, linear, and exponential "
     "functions, arXiv:1602.01321",
 )

@@ -31,7 +31,7 @@ gelu_exact: Any = activation(
     module="GELU",
     namespaces=(),
     summary="Gaussian error linear unit, exact.",
-    formula="x·Φ(x), Φ the normal distribution function",
+    formula="x·Φ(x)",
     derivative="Φ(x) + x·φ(x)",
     range="[-0.17, ∞)",
     limits=(0.0, INFINITY),
@@ -217,4 +217,4 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
         return gelu_exact.op.public(input)
     if approximate == "tanh":
         return gelu_tanh.op.public(input)
-    raise RuntimeError(f"approximate argument must be either none or tanh, got {approximate!r}")
+    raise RuntimeError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")

@@ -221,6 +221,7 @@ star_relu: Any = activation(
     slopes=(0.0, INFINITY),
     ulp=3,
     ulp_derivative=1.5,
+    sums=True,
     reference="Yu et al. 2022, MetaFormer baselines for vision, arXiv:2210.13452",
 )
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from microtensor.ops import samples
-from microtensor.ops.activation_record import activation
+from microtensor.ops.activation_record import INFINITY, activation
 from microtensor.ops.arithmetic import add, div, mul, neg, square, sub
 from microtensor.ops.bounds import clamp
 from microtensor.ops.choosing import where
@@ -155,6 +155,7 @@ sinusoid: Any = activation(
     formula="sin(x)",
     derivative="cos(x)",
     range="[-1, 1]",
+    limits=(math.nan, math.nan),
     ulp=2,
     ulp_derivative=2,
 )
@@ -167,6 +168,7 @@ cosine: Any = activation(
     formula="cos(x)",
     derivative="-sin(x)",
     range="[-1, 1]",
+    limits=(math.nan, math.nan),
     ulp=2,
     ulp_derivative=2,
 )
@@ -230,6 +232,7 @@ snake: Any = activation(
     formula="x if a == 0 else x + sin(a·x)²/a",
     derivative="1 + sin(2·a·x)",
     range="(-∞, ∞)",
+    limits=(-INFINITY, INFINITY),
     ulp=4,
     ulp_derivative=4,
     sums=True,

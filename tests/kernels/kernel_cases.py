@@ -30,9 +30,10 @@ needs_native = pytest.mark.skipif(
 
 # Parameters, other than PyTorch's defaults so that a mix-up shows.
 PARAMETERS: dict[str, tuple[float, ...]] = {
-    "leaky_relu": (0.25,),
-    "elu": (1.5,),
-    "softplus": (2.0, 15.1),
+    **{"leaky_relu": (0.25,), "elu": (1.5,), "celu": (1.5,), "softplus": (2.0, 15.1)},
+    **{"hardsigmoid": (5.0,), "hardtanh": (-1.5, 0.5), "threshold": (0.5, -3.0)},
+    **{"hardshrink": (0.7,), "softshrink": (0.7,), "star_relu": (0.5, -0.25)},
+    **{"soft_exponential": (0.5,), "snake": (0.75,)},
 }
 
 
@@ -43,9 +44,12 @@ def rows_of_table(kind: str) -> list[str]:
 
 
 # Rows with a number as one operand have no name of their own in Python.
-UNARY = [name for name in rows_of_table("MT_UNARY") if "number" not in name]
-GRADIENTS = [name for name in rows_of_table("MT_BINARY") if name.endswith("_backward")]
-ARITHMETIC = [name for name in rows_of_table("MT_BINARY") if not name.endswith("_backward")]
+PLAIN = [name for name in rows_of_table("MT_UNARY") if "number" not in name]
+ACTIVATION_ROWS = rows_of_table("MT_ACTIVATION") + rows_of_table("MT_PERIODIC")
+UNARY = [*PLAIN, *ACTIVATION_ROWS]
+GRADIENTS = [f"{name}_backward" for name in ACTIVATION_ROWS]
+ARITHMETIC = rows_of_table("MT_BINARY")
+GATED = rows_of_table("MT_GATED")
 
 
 def parameters(name: str) -> tuple[float, ...]:

@@ -1,142 +1,61 @@
 """Errors of the activations and their gradients in ulp, over the whole range, against mpmath.
 
-An error is counted in units in the last place of the exact value, below the smallest normal number
-in units of the smallest subnormal one. The bounds are what was measured (in C for every float32
-between 2⁻²⁷ and 256 in size), rounded up.
+Everything is read from the activations' records: formulas, bounds, kinks, limits. An error is
+counted in units in the last place of the exact value, below the smallest normal number in units of
+the smallest subnormal one.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import mpmath
 import numpy as np
 import pytest
-from kernel_cases import GRADIENTS, IMPLEMENTATIONS, UNARY, each_dtype, each_implementation
+from formulas import ELEMENTWISE, parameter_values, terms
+from kernel_cases import IMPLEMENTATIONS, each_dtype, each_implementation
 from mpmath import mpf
 
-SELU_SCALE = mpf("1.0507009873554804934193349852946")
-SELU_ALPHA = mpf("1.6732632423543772848170429916717")
-ARITHMETIC = {"neg", "abs", "square", "sqrt", "rsqrt", "reciprocal"}
+from microtensor.ops.activations import ACTIVATIONS
 
-
-def _sigmoid(x):
-    return 1 / (1 + mpmath.exp(-x))
-
-
-def _normal(x):
-    return mpmath.ncdf(max(min(x, mpf(1000)), mpf(-1000)))
-
-
-def _gelu_tanh_argument(x):
-    return mpmath.sqrt(8 / mpmath.pi) * (x + mpf("0.044715") * x**3)
-
-
-def _softplus(x, beta, threshold):
-    z = beta * x
-    return x if z > threshold else max(x, mpf(0)) + mpmath.log1p(mpmath.exp(-abs(z))) / beta
-
-
-VALUES: dict[str, Callable[..., Any]] = {
-    "exp": mpmath.exp,
-    "expm1": mpmath.expm1,
-    "log": mpmath.log,
-    "relu": lambda x: max(x, mpf(0)),
-    "leaky_relu": lambda x, slope: x if x > 0 else slope * x,
-    "elu": lambda x, alpha: x if x > 0 else alpha * mpmath.expm1(x),
-    "selu": lambda x: SELU_SCALE * (x if x > 0 else SELU_ALPHA * mpmath.expm1(x)),
-    "sigmoid": _sigmoid,
-    "tanh": mpmath.tanh,
-    "softplus": _softplus,
-    "softsign": lambda x: x / (1 + abs(x)),
-    "gelu": lambda x: x * _normal(x),
-    "gelu_tanh": lambda x: x * _sigmoid(_gelu_tanh_argument(x)),
-    "silu": lambda x: x * _sigmoid(x),
+# More parameters to try. With threshold 1000 softplus' branches meet where they are equal.
+MORE = {
+    "elu": [(0.3,)],
+    "celu": [(0.3,), (1.7,)],
+    "softplus": [(1.3, 1000.0), (0.07, 1000.0), (11.0, 1000.0)],
+    "hardsigmoid": [(5.0,)],
+    "snake": [(0.5,), (0.0,)],
+    "soft_exponential": [(0.0,), (-0.2,)],
 }
+CASES = [(n, p) for n in ELEMENTWISE for p in [parameter_values(n), *MORE.get(n, [])]]
+SLOPED = [case for case in CASES if ACTIVATIONS[case[0]].derivative != "0"]
 
-
-def _silu_terms(x):
-    s = _sigmoid(x)
-    return s, x * s * _sigmoid(-x)
-
-
-def _gelu_terms(x):
-    return _normal(x), x * mpmath.npdf(x)
-
-
-def _gelu_tanh_terms(x):
-    z = _gelu_tanh_argument(x)
-    slope = mpmath.sqrt(8 / mpmath.pi) * (1 + 3 * mpf("0.044715") * x**2)
-    return _sigmoid(z), x * _sigmoid(z) * _sigmoid(-z) * slope
-
-
-# From the output y for relu, sigmoid and tanh, from the input x otherwise. Two terms are returned
-# where the derivative crosses zero as their sum: there it cannot be known to a few ulp of itself.
-DERIVATIVES: dict[str, Callable[..., Any]] = {
-    "relu": lambda y: (mpf(y > 0),),
-    "leaky_relu": lambda x, slope: (mpf(1) if x > 0 else mpf(slope),),
-    "elu": lambda x, alpha: (mpf(1) if x > 0 else alpha * mpmath.exp(x),),
-    "selu": lambda x: (SELU_SCALE * (1 if x > 0 else SELU_ALPHA * mpmath.exp(x)),),
-    "sigmoid": lambda y: (y * (1 - y),),
-    "tanh": lambda y: ((1 - y) * (1 + y),),
-    "softplus": lambda x, beta, threshold: (
-        mpf(1) if beta * x > threshold else _sigmoid(beta * x),
-    ),
-    "softsign": lambda x: (1 / (1 + abs(x)) ** 2,),
-    "gelu": _gelu_terms,
-    "gelu_tanh": _gelu_tanh_terms,
-    "silu": _silu_terms,
-}
-
-# Parameters are rounded to the dtype. With threshold 1000 the branches meet where they are equal.
-PARAMETERS: dict[str, tuple[tuple[float, ...], ...]] = {
-    "leaky_relu": ((0.01,),),
-    "elu": ((1.0,), (0.3,)),
-    "softplus": ((1.0, 20.0), (1.3, 1000.0), (0.07, 1000.0), (11.0, 1000.0)),
-}
-CASES = [(name, p) for name in VALUES for p in PARAMETERS.get(name, ((),))]
-
-# Largest errors of the C kernels: of values, of gradients (which add two terms: of the larger one).
-NATIVE = {
-    "exp": (1.1, None),
-    "expm1": (2.0, None),
-    "log": (1.0, None),
-    "relu": (0.0, 0.0),
-    "leaky_relu": (0.5, 0.0),
-    "elu": (2.0, 1.5),
-    "selu": (2.0, 1.5),
-    "sigmoid": (2.5, 1.6),
-    "tanh": (2.5, 1.6),
-    "softplus": (3.5, 2.5),
-    "softsign": (1.6, 3.0),
-    "gelu": (4.0, 5.0),
-    "gelu_tanh": (3.0, 6.0),
-    "silu": (3.0, 5.0),
-}
 # NumPy's twins compute in float64, so that in float32 only the last rounding remains. In float64
 # they are as good as NumPy's functions (4 ulp each at most), but where an argument of exp is a
-# product (softplus, gelu_tanh) its rounding error is multiplied by it, here by up to 745.
-TWIN_FLOAT32 = dict.fromkeys(NATIVE, (0.51, 0.51))
+# product or a quotient its rounding error is multiplied by it, here by up to 745.
+TWIN_FLOAT32 = 0.51
 TWIN_FLOAT64 = {
-    **dict.fromkeys(NATIVE, (8.0, 8.0)),
-    "relu": (0.0, 0.0),
-    "leaky_relu": (0.5, 0.0),
-    "softsign": (1.6, 3.0),
-    "softplus": (600.0, 600.0),
-    "gelu_tanh": (1500.0, 1500.0),
+    **{"softplus": 600.0, "gelu_tanh": 1500.0, "celu": 600.0, "soft_exponential": 700.0},
+    **{"lecun_tanh": 800.0, "log_log": 900.0, "snake": 1e6},
 }
 
 
-def _bounds(implementation: str, dtype: Any, name: str) -> tuple[float, float | None]:
-    if implementation == "native":
-        return NATIVE[name]
-    return (TWIN_FLOAT32 if dtype == np.float32 else TWIN_FLOAT64)[name]
+def _bound(implementation: str, dtype: Any, name: str, gradient: bool) -> float:
+    if implementation == "numpy":
+        return TWIN_FLOAT32 if dtype == np.float32 else TWIN_FLOAT64.get(name, 8.0)
+    record = ACTIVATIONS[name]
+    bound = record.ulp_derivative if gradient else record.ulp
+    assert bound is not None
+    return bound
 
 
-def _parameters(values: tuple[float, ...], dtype: Any) -> tuple[float, ...]:
-    return tuple(float(dtype(value)) for value in values)
+def _named(name: str, values: tuple[float, ...], dtype: Any) -> tuple[dict[str, Any], list[float]]:
+    """Give the parameters, rounded to the dtype, by name for the formula and as the kernel's."""
+    record = ACTIVATIONS[name]
+    rounded = [float(dtype(value)) for value in values]
+    names = [p.name for p in record.parameters]
+    return {n: mpf(v) for n, v in zip(names, rounded, strict=True)}, [*rounded, *record.constants]
 
 
 # --- where ---
@@ -154,13 +73,14 @@ def _points(dtype: Any) -> Any:
     rng = np.random.default_rng(0)
     info = np.finfo(dtype)
     wide = 120.0 if dtype == np.float32 else 790.0
-    sizes = np.exp2(rng.uniform(info.minexp - info.nmant, 11, 400))
+    sizes = np.exp2(rng.uniform(info.minexp - info.nmant, 11, 60))
     special = [
         *(0.0, 1.0, 2.0, 2 * float(info.eps), float(info.eps) / 2),
         *(np.sqrt(0.5) - 1, np.sqrt(2) - 1, np.sqrt(0.5), np.sqrt(2)),  # log's reduction
-        *np.log(2) * np.array([0.5, 1.0, 1.5, 10.5, 100.5]),  # exp's
-        *(9.0, 10.0, 12.0, 14.6, 16.1, 20.0, 22.0, 38.8, 40.0, 44.0, 100.0, 130.0, 1000.0, 1060.0),
-        *(0.7517915, 0.7524614, 1.2784645),  # zeros of derivatives
+        *np.log(2) * np.array([0.5, 1.0, 10.5, 100.5]),  # exp's
+        *np.pi * np.array([0.25, 0.5, 1.0, 100.0]),  # those of sines
+        *(1.5, 2.414213562, 9.0, 10.0, 12.0, 14.6, 19.0, 20.0, 22.0, 33.0, 38.8, 40.0, 44.0, 100.0),
+        *(130.0, 1000.0, 1060.0, 16384.0, 2.0**20, 2.0**28, 1e10),
         *(-np.log(float(info.smallest_subnormal)), np.log(float(info.max))),
         *(float(info.max), float(info.tiny), float(info.smallest_subnormal)),
     ]
@@ -168,23 +88,26 @@ def _points(dtype: Any) -> Any:
     fading = ((12.5, 14.6), (9.5, 11.5), (85, 110))
     if dtype == np.float64:
         fading = ((37.2, 38.8), (20.8, 22), (700, 760))
-    faded = [-rng.uniform(low, high, 80) for low, high in fading]
-    near = [rng.uniform(-12, 12, 1200), rng.uniform(-wide, wide, 400)]
+    faded = [-rng.uniform(low, high, 25) for low, high in fading]
+    near = [rng.uniform(-8, 8, 420), rng.uniform(-wide, wide, 60)]
     x = np.concatenate([*near, *faded, sizes, -sizes])
     return np.concatenate(
         [x.astype(dtype), *(_neighbours(np.array(special) * s, dtype) for s in (1, -1))]
     )
 
 
-def _inside(x: Any, name: str, gradient: bool) -> Any:
-    """The points where there is a value, or where the saved output can be."""
+def _inside(name: str, values: tuple[float, ...], gradient: bool, dtype: Any) -> Any:
+    """The points where there is a value, or where the saved output can be; kinks among them."""
+    x = np.concatenate([_points(dtype), _neighbours(ACTIVATIONS[name].kinks, dtype)])
     x = x[np.isfinite(x)]
-    if name == "log":
-        x = np.abs(x)
-        return x[x > 0]
-    if gradient and name in {"sigmoid", "tanh"}:
+    if gradient and ACTIVATIONS[name].saves == "y" and name != "relu":
         y = np.concatenate([np.abs(x[np.abs(x) <= 1]), 1 - np.abs(x[np.abs(x) <= 1])])
         return y if name == "sigmoid" else np.concatenate([y, -y])
+    if name == "soft_exponential" and values[0] < 0:
+        # Right of its pole, next to which the logarithm's argument is what is left of 1.
+        return x[x > 0.5 / values[0]]
+    if name == "snake" and values[0]:
+        return x[np.abs(x) < 1e15]  # an argument a·x that overflows has no sine
     return x
 
 
@@ -206,12 +129,12 @@ def _exponent(value: Any, info: Any) -> int:
     return max(int(mpmath.frexp(value)[1]), int(info.minexp) + 1) - int(info.nmant) - 1
 
 
-def _count(terms: Any, info: Any) -> tuple[float, float, int, int, float]:
-    total = mpmath.fsum(terms)
+def _count(found: list[Any], info: Any, sums: bool) -> tuple[float, float, int, int, float]:
+    total = mpmath.fsum(found)
     half_beyond = mpf(float(info.max)) + mpmath.ldexp(1, int(info.maxexp - info.nmant - 2))
     if abs(total) >= half_beyond:
         return 0.0, 0.0, 0, int(mpmath.sign(total)), 1.0
-    size = max(abs(value) for value in (total, *terms))
+    size = max(abs(value) for value in (total, *(found if sums else ())))
     exponent = _exponent(size, info)
     units = mpmath.ldexp(total, -exponent)
     high = float(units)
@@ -221,15 +144,17 @@ def _count(terms: Any, info: Any) -> tuple[float, float, int, int, float]:
 
 
 @functools.cache
-def _exact(dtype: Any, name: str, parameters: tuple[float, ...], gradient: bool) -> Exact:
-    info = np.finfo(dtype)
-    x = _inside(_points(dtype), name, gradient)
-    p = [mpf(value) for value in _parameters(parameters, dtype)]
-    with mpmath.workdps(40):
-        if gradient:
-            counted = [_count(DERIVATIVES[name](mpf(float(v)), *p), info) for v in x]
-        else:
-            counted = [_count((VALUES[name](mpf(float(v)), *p),), info) for v in x]
+def _exact(dtype: Any, name: str, values: tuple[float, ...], gradient: bool) -> Exact:
+    info, record = np.finfo(dtype), ACTIVATIONS[name]
+    x = _inside(name, values, gradient, dtype)
+    names, _ = _named(name, values, dtype)
+    formula = record.derivative if gradient else record.formula
+    variable = record.saves if gradient else "x"
+    with mpmath.workprec(200):
+        counted = [
+            _count(terms(formula, **{variable: mpf(float(v))}, **names), info, record.sums)
+            for v in x
+        ]
     return Exact(x, *(np.array(column) for column in zip(*counted, strict=True)))
 
 
@@ -245,61 +170,110 @@ def _assert_within(bound: float, errors: Any, exact: Exact, y: Any) -> None:
     assert errors[worst] <= bound, f"{errors[worst]:.3g} ulp at {exact.x[worst]!r}: {y[worst]!r}"
 
 
-def test_every_activation_has_a_reference_and_a_bound():
-    assert set(VALUES) == set(UNARY) - ARITHMETIC == set(NATIVE)
-    assert {f"{name}_backward" for name in DERIVATIVES} == set(GRADIENTS)
+def _run(implementation: str, name: str, values: Any, *arrays: Any, gradient: bool = False) -> Any:
+    record = ACTIVATIONS[name]
+    out = np.full_like(arrays[-1], 7)
+    kernel = f"{record.kernel}_backward" if gradient else record.kernel
+    _, numbers = _named(name, values, arrays[-1].dtype.type)
+    IMPLEMENTATIONS[implementation][kernel](*arrays, out, *numbers)
+    return out
+
+
+# --- what is pinned ---
+
+
+def test_no_bound_is_wider_than_four_and_eight_ulp():
+    for name in ELEMENTWISE:
+        record = ACTIVATIONS[name]
+        assert record.ulp is not None and record.ulp <= 4, name
+        assert record.ulp_derivative is not None and record.ulp_derivative <= 8, name
 
 
 @each_implementation
 @each_dtype
-@pytest.mark.parametrize(("name", "parameters"), CASES)
-def test_values_are_within_their_bound(implementation, dtype, name, parameters):
-    exact = _exact(dtype, name, parameters, False)
-    y = np.empty_like(exact.x)
-    IMPLEMENTATIONS[implementation][name](exact.x, y, *_parameters(parameters, dtype))
-    _assert_within(_bounds(implementation, dtype, name)[0], _errors(y, exact), exact, y)
+@pytest.mark.parametrize(("name", "values"), CASES)
+def test_values_are_within_their_bound(implementation, dtype, name, values):
+    exact = _exact(dtype, name, values, False)
+    y = _run(implementation, name, values, exact.x)
+    _assert_within(_bound(implementation, dtype, name, False), _errors(y, exact), exact, y)
 
 
 @each_implementation
 @each_dtype
-@pytest.mark.parametrize(("name", "parameters"), [c for c in CASES if c[0] in DERIVATIVES])
-def test_gradients_are_within_their_bound(implementation, dtype, name, parameters):
-    exact = _exact(dtype, name, parameters, True)
-    y, ones = np.empty_like(exact.x), np.ones_like(exact.x)
-    kernel = IMPLEMENTATIONS[implementation][f"{name}_backward"]
-    kernel(ones, exact.x, y, *_parameters(parameters, dtype))
+@pytest.mark.parametrize(("name", "values"), SLOPED)
+def test_gradients_are_within_their_bound(implementation, dtype, name, values):
+    exact = _exact(dtype, name, values, True)
+    y = _run(implementation, name, values, np.ones_like(exact.x), exact.x, gradient=True)
     errors = _errors(y, exact)
-    bound = _bounds(implementation, dtype, name)[1]
-    assert bound is not None
-    _assert_within(bound, errors, exact, y)
+    _assert_within(_bound(implementation, dtype, name, True), errors, exact, y)
     if implementation == "native" or dtype == np.float32:
         _assert_within(8.0, errors * exact.finer, exact, y)
 
 
 @each_implementation
 @each_dtype
-@pytest.mark.parametrize("name", [name for name in VALUES if name not in {"exp", "log"}])
-def test_zero_keeps_its_sign_where_the_function_is_zero(implementation, dtype, name):
-    x = np.array([0.0, -0.0] * 20, dtype)
-    y = np.empty_like(x)
-    parameters = PARAMETERS.get(name, ((),))[0]
-    IMPLEMENTATIONS[implementation][name](x, y, *parameters)
-    if name in {"sigmoid", "softplus"}:
-        np.testing.assert_array_equal(y, np.full_like(x, y[0]))
-    else:
-        np.testing.assert_array_equal(y, 0)
-        np.testing.assert_array_equal(np.signbit(y), np.signbit(x))
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_values_at_zeros_infinities_and_nan(implementation, dtype, name):
+    record, values = ACTIVATIONS[name], parameter_values(name)
+    if record.limits is None:
+        pytest.skip("they depend on a learned parameter")
+    low, high = record.limits
+    names, _ = _named(name, values, dtype)
+    at_zero = float(mpmath.fsum(terms(record.formula, x=mpf(0), **names)))
+    # Twice: in a vector, and one at a time.
+    x = np.array([-np.inf, -0.0, 0.0, np.inf, np.nan] * 8, dtype)
+    expected = np.array([low, at_zero, at_zero, high, np.nan] * 8, dtype)
+    found = _run(implementation, name, values, x)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    for place in range(5):
+        one = _run(implementation, name, values, x[place : place + 1])
+        np.testing.assert_array_equal(one, found[place : place + 1])
 
 
 @each_implementation
 @each_dtype
-@pytest.mark.parametrize("name", [name for name in DERIVATIVES if "relu" not in name])
-def test_a_gradient_at_nan_is_nan(implementation, dtype, name):
-    x = np.array([np.nan, 1.0] * 20, dtype)
-    y = np.empty_like(x)
-    kernel = IMPLEMENTATIONS[implementation][f"{name}_backward"]
-    kernel(np.ones_like(x), x, y, *PARAMETERS.get(name, ((),))[0])
-    np.testing.assert_array_equal(np.isnan(y), np.isnan(x))
+@pytest.mark.parametrize("name", [n for n in ELEMENTWISE if ACTIVATIONS[n].slopes])
+def test_gradients_at_infinities_and_nan(implementation, dtype, name):
+    record, values = ACTIVATIONS[name], parameter_values(name)
+    if record.derivative == "0":
+        pytest.skip("it has no kernel")
+    x = np.array([-np.inf, np.inf, np.nan] * 12, dtype)
+    saved = _run(implementation, name, values, x) if record.saves == "y" else x
+    found = _run(implementation, name, values, np.ones_like(x), saved, gradient=True)
+    expected = np.array([*record.slopes, np.nan] * 12)
+    if record.kinks and name not in ("elu", "selu", "celu", "squared_relu", "star_relu"):
+        found[2::3] = np.nan  # pieces without a number in them: any will do
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@each_implementation
+@each_dtype
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_zero_keeps_its_sign_where_the_function_is_odd_there(implementation, dtype, name):
+    record, values = ACTIVATIONS[name], parameter_values(name)
+    y = _run(implementation, name, values, np.array([0.0, -0.0] * 20, dtype))
+    if not y[0]:
+        assert not np.signbit(y[0])
+        if name not in ("bent_identity", "snake") and not record.kinks:  # which are no odd ones
+            assert np.signbit(y[1])
+
+
+@each_implementation
+@each_dtype
+def test_extremes_where_naive_formulas_overflow(implementation, dtype):
+    for name, x, expected in (
+        ("softplus", [1000.0, -1000.0, np.finfo(dtype).max], [1000.0, 0.0, np.finfo(dtype).max]),
+        ("sigmoid", [-1000.0, 1000.0], [0.0, 1.0]),
+        ("mish", [-1e30, 1e30], [0.0, 1e30]),
+        ("log_log", [100.0, -100.0], [1.0, float(mpmath.exp(-100))]),
+        ("silu", [-1e30, 1e30], [0.0, 1e30]),
+        ("gaussian", [1e30, -1e30], [0.0, 0.0]),
+        ("softsign", [1e30, -1e30], [1.0, -1.0]),
+        ("bent_identity", [1e30, -1e30], [1.5e30, -0.5e30]),
+        ("logsigmoid", [1e30, -1e30], [0.0, -1e30]),
+    ):
+        found = _run(implementation, name, parameter_values(name), np.array(x, dtype))
+        np.testing.assert_allclose(found, np.array(expected, dtype), rtol=1e-6, atol=0)
 
 
 @each_implementation

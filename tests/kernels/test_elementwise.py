@@ -8,10 +8,13 @@ import mpmath
 import numpy as np
 import pytest
 from kernel_cases import (
+    ACTIVATION_ROWS,
     ARITHMETIC,
     DTYPES,
+    GATED,
     GRADIENTS,
     IMPLEMENTATIONS,
+    PLAIN,
     UNARY,
     call,
     each_dtype,
@@ -23,42 +26,22 @@ from kernel_cases import (
 )
 
 from microtensor.kernels import twin
+from microtensor.ops.activations import ACTIVATIONS
 
-SLOPE, ALPHA, BETA, THRESHOLD = 0.25, 1.5, 2.0, 15.1  # as in kernel_cases.PARAMETERS
-SELU_SCALE = mpmath.mpf("1.0507009873554804934193349852946")
-SELU_ALPHA = mpmath.mpf("1.6732632423543772848170429916717")
-
-
-def _gelu_tanh(x):
-    inner = mpmath.sqrt(2 / mpmath.pi) * (x + mpmath.mpf("0.044715") * x**3)
-    return x * (1 + mpmath.tanh(inner)) / 2
-
-
+# Of rows that are no activations: what they compute, and their values at -inf, -0, 0 and +inf.
+INF = np.inf
 FORMULAS = {
-    "exp": mpmath.exp,
-    "expm1": mpmath.expm1,
-    "log": mpmath.log,
-    "relu": lambda x: max(x, mpmath.mpf(0)),
-    "leaky_relu": lambda x: x if x > 0 else SLOPE * x,
-    "elu": lambda x: x if x > 0 else ALPHA * mpmath.expm1(x),
-    "selu": lambda x: SELU_SCALE * (x if x > 0 else SELU_ALPHA * mpmath.expm1(x)),
-    "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
-    "tanh": mpmath.tanh,
-    "softplus": lambda x: x if BETA * x > THRESHOLD else mpmath.log1p(mpmath.exp(BETA * x)) / BETA,
-    "softsign": lambda x: x / (1 + abs(x)),
-    "gelu": lambda x: x * mpmath.erfc(-x / mpmath.sqrt(2)) / 2,
-    "gelu_tanh": _gelu_tanh,
-    "silu": lambda x: x / (1 + mpmath.exp(-x)),
-    "neg": lambda x: -x,
-    "abs": abs,
-    "square": lambda x: x * x,
-    "sqrt": mpmath.sqrt,
-    "rsqrt": lambda x: 1 / mpmath.sqrt(x),
-    "reciprocal": lambda x: 1 / x,
+    "exp": (mpmath.exp, (0, 1, 1, INF)),
+    "expm1": (mpmath.expm1, (-1, 0, 0, INF)),
+    "log": (mpmath.log, (np.nan, -INF, -INF, INF)),
+    "neg": (lambda x: -x, (INF, 0, 0, -INF)),
+    "abs": (abs, (INF, 0, 0, INF)),
+    "square": (lambda x: x * x, (INF, 0, 0, INF)),
+    "sqrt": (mpmath.sqrt, (np.nan, 0, 0, INF)),
+    "rsqrt": (lambda x: 1 / mpmath.sqrt(x), (np.nan, -INF, INF, 0)),
+    "reciprocal": (lambda x: 1 / x, (0, -INF, INF, 0)),
 }
 POSITIVE = {"log", "sqrt", "rsqrt"}
-# These gradients save the output; the others the input.
-SAVE_OUTPUT = {"relu", "sigmoid", "tanh"}
 
 POINTS = np.concatenate(
     [
@@ -68,116 +51,46 @@ POINTS = np.concatenate(
 )
 
 
-def _exact(formula, x):
-    with mpmath.workdps(60):
-        return np.array([float(formula(mpmath.mpf(float(value)))) for value in x])
+# Where huge arguments give infinities, as they should.
+OVERFLOWING = {"exp", "expm1", "square", "squared_relu", "star_relu", "soft_exponential"}
 
 
-def _slope(formula, x):
-    with mpmath.workdps(60):
-        return np.array([float(mpmath.diff(formula, mpmath.mpf(float(value)))) for value in x])
-
-
-def test_every_row_of_the_table_has_a_formula_here():
-    assert set(UNARY) == set(FORMULAS)
-    assert {name.removesuffix("_backward") for name in GRADIENTS} <= set(FORMULAS)
+def test_every_row_of_the_table_is_tested():
+    """Here, or in test_activation_accuracy.py by the record of an activation."""
+    flat = {"unit_step", "signum"}
+    assert set(PLAIN) == set(FORMULAS) | flat
+    recorded = {record.kernel for record in ACTIVATIONS.values()}
+    assert set(ACTIVATION_ROWS) | flat == recorded - {""}
+    assert set(GATED) <= set(ACTIVATIONS)
 
 
 @each_implementation
 @each_dtype
-@pytest.mark.parametrize("name", UNARY)
+@pytest.mark.parametrize("name", FORMULAS)
 def test_values_against_mpmath(implementation, dtype, name):
+    formula, _ = FORMULAS[name]
     x = (np.abs(POINTS) if name in POSITIVE else POINTS).astype(dtype)
-    with np.errstate(over="ignore"):
-        expected = _exact(FORMULAS[name], x).astype(dtype)
-    # Relative, so that tails count; in float64 NumPy's twin of gelu_tanh loses digits there.
-    rtol = 5 * np.finfo(dtype).eps if dtype == np.float32 else 3e-13
+    with mpmath.workdps(60), np.errstate(over="ignore"):
+        expected = np.array([float(formula(mpmath.mpf(float(value)))) for value in x]).astype(dtype)
+    rtol = 5 * np.finfo(dtype).eps
     np.testing.assert_allclose(call(implementation, name, x), expected, rtol=rtol, atol=1e-44)
 
 
 @each_implementation
 @each_dtype
-@pytest.mark.parametrize("name", GRADIENTS)
-def test_gradients_against_mpmath(implementation, dtype, name):
-    forward = name.removesuffix("_backward")
-    x = POINTS.astype(dtype)
-    g = numbers(x.shape, dtype, seed=1)
-    saved = _exact(FORMULAS[forward], x).astype(dtype) if forward in SAVE_OUTPUT else x
-    expected = g.astype(np.float64) * _slope(FORMULAS[forward], x)
-    # From a rounded output y, 1 - y is right to an ulp of 1.
-    atol = np.abs(g).max() * 8 * np.finfo(dtype).eps
-    rtol = 8 * np.finfo(dtype).eps
-    np.testing.assert_allclose(call(implementation, name, g, saved), expected, rtol, atol)
-
-
-INF = np.inf
-# name: (value at -inf, at -0, at 0, at +inf)
-SPECIAL = {
-    "exp": (0, 1, 1, INF),
-    "expm1": (-1, 0, 0, INF),
-    "log": (np.nan, -INF, -INF, INF),
-    "relu": (0, 0, 0, INF),
-    "leaky_relu": (-INF, 0, 0, INF),
-    "elu": (-ALPHA, 0, 0, INF),
-    "selu": (-float(SELU_SCALE * SELU_ALPHA), 0, 0, INF),
-    "sigmoid": (0, 0.5, 0.5, 1),
-    "tanh": (-1, 0, 0, 1),
-    "softplus": (0, np.log(2) / BETA, np.log(2) / BETA, INF),
-    "softsign": (-1, 0, 0, 1),
-    "gelu": (0, 0, 0, INF),
-    "gelu_tanh": (0, 0, 0, INF),
-    "silu": (0, 0, 0, INF),
-    "neg": (INF, 0, 0, -INF),
-    "abs": (INF, 0, 0, INF),
-    "square": (INF, 0, 0, INF),
-    "sqrt": (np.nan, 0, 0, INF),
-    "rsqrt": (np.nan, -INF, INF, 0),
-    "reciprocal": (0, -INF, INF, 0),
-}
-
-
-@each_implementation
-@each_dtype
-@pytest.mark.parametrize("name", UNARY)
+@pytest.mark.parametrize("name", FORMULAS)
 def test_values_at_zeros_infinities_and_nan(implementation, dtype, name):
     # Twice: in a vector, and one at a time.
     x = np.array([-INF, -0.0, 0.0, INF, np.nan] * 8, dtype)
-    expected = np.array([*SPECIAL[name], np.nan] * 8, dtype)
+    expected = np.array([*FORMULAS[name][1], np.nan] * 8, dtype)
     np.testing.assert_allclose(call(implementation, name, x), expected, rtol=1e-6)
     for value, wanted in zip(x[:5], expected[:5], strict=True):
         single = call(implementation, name, np.array([value], dtype))
         np.testing.assert_allclose(single, [wanted], rtol=1e-6)
 
 
-# name: gradient for g = 1 where the saved input or output is the forward's at -inf, 0, +inf
-SPECIAL_GRADIENTS = {
-    "relu": (0, 0, 1),
-    "leaky_relu": (SLOPE, SLOPE, 1),
-    "elu": (0, ALPHA, 1),
-    "selu": (0, float(SELU_SCALE * SELU_ALPHA), float(SELU_SCALE)),
-    "sigmoid": (0, 0.25, 0),
-    "tanh": (0, 1, 0),
-    "softplus": (0, 0.5, 1),
-    "softsign": (0, 1, 0),
-    "gelu": (0, 0.5, 1),
-    "gelu_tanh": (0, 0.5, 1),
-    "silu": (0, 0.5, 1),
-}
-
-
 @each_implementation
-@each_dtype
-@pytest.mark.parametrize("name", GRADIENTS)
-def test_gradients_at_kinks_and_infinities(implementation, dtype, name):
-    forward = name.removesuffix("_backward")
-    x = np.array([-INF, 0.0, INF] * 12, dtype)
-    saved = call(implementation, forward, x) if forward in SAVE_OUTPUT else x
-    got = call(implementation, name, np.ones_like(x), saved)
-    np.testing.assert_allclose(got, SPECIAL_GRADIENTS[forward] * 12, rtol=1e-6)
-
-
-@each_implementation
-@pytest.mark.parametrize("name", [name for name in UNARY if name not in {"exp", "expm1", "square"}])
+@pytest.mark.parametrize("name", [n for n in UNARY if n not in OVERFLOWING])
 def test_huge_finite_arguments_do_not_become_nan(implementation, name):
     for dtype in DTYPES:
         limits = np.finfo(dtype)
@@ -234,3 +147,39 @@ def test_an_element_does_not_depend_on_its_place(dtype, name):
     whole = call("native", name, x)
     for start, stop in ((1, 4200), (3, 4110), (5, 37), (4193, 4200), (17, 18)):
         np.testing.assert_array_equal(call("native", name, x[start:stop]), whole[start:stop])
+
+
+@each_implementation
+@each_dtype
+@pytest.mark.parametrize("name", GATED)
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (2, 40000), (300, 300), (0, 4)])
+def test_a_gated_row_is_one_half_times_the_gate_of_the_other(implementation, dtype, name, shape):
+    gate = {"glu": "sigmoid", "reglu": "relu", "geglu": "gelu", "swiglu": "silu"}[name]
+    rows, columns = shape
+    x, g = numbers((rows, 2, columns), dtype), numbers(shape, dtype, seed=4)
+    a, b = x[:, 0].copy(), x[:, 1].copy()
+    opened = call("numpy", gate, b)
+    found = np.full(shape, 7, dtype)
+    IMPLEMENTATIONS[implementation][name](x, found)
+    np.testing.assert_allclose(found, a * opened, **tolerance(dtype))
+    out = np.full(x.shape, 7, dtype)
+    IMPLEMENTATIONS[implementation][f"{name}_backward"](g, x, out)
+    np.testing.assert_allclose(out[:, 0], g * opened, **tolerance(dtype))
+    saved = opened if gate in ("sigmoid", "relu") else b
+    expected = call("numpy", f"{gate}_backward", g * a, saved)
+    np.testing.assert_allclose(
+        out[:, 1], expected, rtol=1e-5, atol=1e-4 if dtype == np.float32 else 1e-12
+    )
+
+
+@each_implementation
+@pytest.mark.parametrize("name", ["sinusoid", "cosine", "unnormalized_sinc", "snake"])
+def test_far_arguments_do_not_disturb_their_neighbours(implementation, name):
+    near = numbers((1500,), np.float64)
+    mixed = near.copy()
+    mixed[::50] = 1e12
+    whole, found = call(implementation, name, near), call(implementation, name, mixed)
+    kept = np.arange(1500) % 50 != 0
+    np.testing.assert_array_equal(found[kept], whole[kept])
+    single = np.full(30, 1e12)
+    np.testing.assert_allclose(found[::50], call("numpy", name, single), rtol=1e-13)
