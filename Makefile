@@ -70,7 +70,7 @@ sanitize:
 
 bench: $(READY_TO_BENCH)
 	$(RUN) benchmarks/step.py --output benchmarks/RESULTS.md
-	$(RUN) benchmarks/kernels.py --output benchmarks/RESULTS.md
+	$(RUN) benchmarks/activations.py --output benchmarks/RESULTS.md
 	$(RUN) benchmarks/engine.py --output benchmarks/RESULTS.md
 
 clean:

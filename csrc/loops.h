@@ -22,6 +22,14 @@
 #define MT_NOINLINE
 #endif
 
+/* Before the body of a loop: in a file of this many, compilers give up inlining, and a loop around a call
+ * is not vectorised. */
+#if defined(__GNUC__) || defined(__clang__)
+#define MT_INLINE static inline __attribute__((always_inline))
+#else
+#define MT_INLINE static inline
+#endif
+
 /* Accumulators of a reduction. Compilers keep the order of floating-point additions, so a plain
  * sum stays scalar; a loop over this many explicit accumulators is vectorised, and its result does
  * not depend on the width of the vectors. */

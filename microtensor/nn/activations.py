@@ -1,8 +1,8 @@
 """The activations as modules, made from their records; see also :mod:`microtensor.nn.functional`.
 
 A module's constructor has the parameters of its function, PyTorch's names and defaults; its
-``repr`` shows them. What learns parameters is in :mod:`microtensor.nn.learned_activations`. Editors and type
-checkers read activations.pyi, which is generated.
+``repr`` shows them. What learns parameters is in :mod:`microtensor.nn.learned_activations`.
+Editors and type checkers read activations.pyi, which is generated.
 """
 
 from __future__ import annotations

@@ -165,6 +165,19 @@ def _learned_forward(name: str, kernel_name: str, gradient: bool) -> Callable[..
     return forward
 
 
+def _gradient_samples(draw: samples.Samples) -> samples.Samples:
+    """Make samples of the gradient of an activation's: one more array comes in."""
+
+    def drawn(rng: Any) -> list[samples.Sample]:
+        found = []
+        for (x, *parameters), arguments in draw(rng):
+            g = rng.uniform(0.2, 2.0, x.shape) * rng.choice([-1.0, 1.0], x.shape)
+            found.append(((g, x, *parameters), arguments))
+        return found
+
+    return drawn
+
+
 # ---- declaring ----------------------------------------------------------------------------------
 
 
@@ -212,6 +225,8 @@ def activation(
     parsed = parse_signature(f"input: Tensor{typed}")[1:]
     after = "".join(f", {p.name}" for p in parsed)
     environment: dict[str, Any] = {"mul": mul, "zero": zero, "slope": slope}
+    own_samples = fields.pop("samples", None)
+    drawn = own_samples or samples.one(avoid=kinks)
 
     # The rules have the parameters' names, since a rule is given what it names.
     def rule(head: str, body: str) -> Any:
@@ -241,6 +256,7 @@ def activation(
             summary=f"Give the gradient of {name} from the incoming one and the saved "
             f"{'input' if saves == 'x' else 'output'}.",
             namespaces=(),
+            samples=_gradient_samples(drawn) if parsed and own_samples else None,
         )
 
     names = [p.name for p in parsed]
@@ -259,7 +275,7 @@ def activation(
         rules=rules,
         namespaces=namespaces,
         kinks=kinks,
-        samples=fields.pop("samples", None) or samples.one(avoid=kinks),
+        samples=drawn,
         saves=saves,
         kernel=kernel,
         constants=constants,

@@ -217,7 +217,7 @@ hardswish: Any = activation(
     module="Hardswish",
     inplace_argument=True,
     kinks=(-3.0, 3.0),
-    summary="x times a hard sigmoid.",
+    summary="Give x times a hard sigmoid.",
     formula="x·(min(max(0, x + 3), 6)/6)",
     derivative="0 if x <= -3 else 1 if x >= 3 else (2·x + 3)/6",
     range="[-0.375, ∞)",
