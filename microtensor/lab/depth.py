@@ -52,9 +52,9 @@ class DepthPlan:
 
     depths: tuple[int, ...] = (2, 5, 10, 20, 50)
     width: int = 64
-    starts: int = 5
+    starts: int = 3
     rates: tuple[float, ...] = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
-    steps: int = 120
+    steps: int = 100
     batch: int = 64
     momentum: float = 0.9
     runs: int = 2
@@ -75,8 +75,8 @@ class DepthPlan:
     @classmethod
     def quick(cls) -> DepthPlan:
         """Return a plan of less than half a minute for the familiar activations."""
-        rates = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-        return cls(depths=(2, 10, 50), starts=3, rates=rates, steps=100, runs=1)
+        rates = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+        return cls(depths=(2, 10, 50), rates=rates, runs=1)
 
     @staticmethod
     def familiar() -> tuple[str, ...]:
