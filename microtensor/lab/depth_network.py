@@ -119,6 +119,7 @@ class Start:
     bound: float
 
 
+@np.errstate(all="ignore")  # signals that explode are what is to be seen
 def measure_start(
     data: Dataset, width: int, depth: int, name: str, scheme: str, starts: int, seed: int
 ) -> Start:
@@ -138,23 +139,21 @@ def measure_start(
         weight = np.array(
             [np.linalg.norm(trace.layer.weight.detach().numpy(), 2) for trace in traces]
         )
-        with np.errstate(all="ignore"):
-            signals = [trace.signal for trace in traces[:-1]]
-            mean = np.array([one.mean() for one in signals])
-            variance = np.array([one.var() for one in signals])
-            between = np.array([one.var(0).mean() for one in signals]) / variance
-            reach = traits_of(name).steepest * weight[1:] * gradient[1:]
-            bound = float(np.max(gradient[:-1] / np.where(reach == 0, np.inf, reach)))
+        signals = [trace.signal for trace in traces[:-1]]
+        mean = np.array([one.mean() for one in signals])
+        variance = np.array([one.var() for one in signals])
+        between = np.array([one.var(0).mean() for one in signals]) / variance
+        reach = traits_of(name).steepest * weight[1:] * gradient[1:]
+        bound = float(np.max(gradient[:-1] / np.where(reach == 0, np.inf, reach)))
         found.append(Start(gradient, mean, variance, between, weight, bound))
-    with np.errstate(all="ignore"):
-        return Start(
-            gradient=np.exp(np.mean([np.log(one.gradient) for one in found], 0)),
-            mean=np.mean([one.mean for one in found], 0),
-            variance=np.mean([one.variance for one in found], 0),
-            between=np.mean([one.between for one in found], 0),
-            weight=np.exp(np.mean([np.log(one.weight) for one in found], 0)),
-            bound=max(one.bound for one in found),
-        )
+    return Start(
+        gradient=np.exp(np.mean([np.log(one.gradient) for one in found], 0)),
+        mean=np.mean([one.mean for one in found], 0),
+        variance=np.mean([one.variance for one in found], 0),
+        between=np.mean([one.between for one in found], 0),
+        weight=np.exp(np.mean([np.log(one.weight) for one in found], 0)),
+        bound=max(one.bound for one in found),
+    )
 
 
 def _mean_loss_of(target: mt.Tensor, output: mt.Tensor) -> mt.Tensor:
