@@ -44,7 +44,7 @@ def overview(records: Sequence[Record]) -> Figure:
         gradients, variances = [], []
         for record in deepest:
             start = record["start"]
-            gradient = _positive(start.gradient[:-1] / start.gradient[-2])
+            gradient = _relative(start.gradient)
             variance = _positive(start.variance)
             gradients.append(gradient)
             variances.append(variance)
@@ -82,6 +82,12 @@ def overview(records: Sequence[Record]) -> Figure:
 def _positive(values: Floats) -> Floats:
     # On a logarithmic axis there is no 0; what is not finite leaves a gap.
     return np.where(np.isfinite(values) & (values > 0), values, np.nan)
+
+
+def _relative(gradient: Floats) -> Floats:
+    """Return the gradients of hidden layers relative to the last one's, with gaps."""
+    with np.errstate(all="ignore"):
+        return _positive(gradient[:-1] / gradient[-2])
 
 
 def _limits(curves: Sequence[Floats], least: float, most: float) -> tuple[float, float]:
@@ -185,7 +191,7 @@ def _sigmoid(axes: Axes, records: Sequence[Record]) -> list[tuple[float, str, st
     for record in _of(records, "sigmoid"):
         start, depth = record["start"], record["depth"]
         back = np.arange(depth)  # layers between a layer and the last one
-        gradient = _positive((start.gradient[:-1] / start.gradient[-2])[::-1])
+        gradient = _relative(start.gradient)[::-1]
         cured = record["init"] == "orthogonal"
         colour = "#009e73" if cured else ACTIVATIONS["sigmoid"]
         axes.plot(back, gradient, color=colour, linewidth=2)
