@@ -116,8 +116,9 @@ def _curve(
 
 
 def _accuracy(record: Record) -> float:
-    """Return the mean test accuracy; a run that diverged counts as right by guessing never."""
-    return float(np.nanmean([np.nan_to_num(one.accuracy) for one in record["outcomes"]]))
+    """Return the mean test accuracy, 0 if a run diverged."""
+    mean = float(np.mean([one.accuracy for one in record["outcomes"]]))
+    return 0.0 if math.isnan(mean) else mean
 
 
 def accuracies(records: Sequence[Record]) -> Figure:
