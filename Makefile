@@ -22,10 +22,12 @@ $(shell rm -f $(READY) $(READY_TO_DEVELOP) $(READY_TO_BENCH))
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test build lint format sanitize bench clean distclean
+.PHONY: help demo atlas depth test build lint format sanitize bench clean distclean
 
 help:
 	@echo 'make demo      set everything up, then run both demonstrations into $(OUT)/'
+	@echo 'make atlas     draw all activations, with what is measured of them, into $(OUT)/'
+	@echo 'make depth     what activations do to deep networks (some three minutes), into $(OUT)/'
 	@echo 'make test      set everything up, then run the tests'
 	@echo 'make build     set everything up: .venv, the extension compiled, and what is needed to run'
 	@echo 'make lint      ruff, mypy, clang-format and whether generated files are current'
@@ -37,6 +39,12 @@ help:
 demo: $(READY)
 	$(RUN) demos/linear_collapse.py --out '$(OUT)'
 	$(RUN) demos/compare_optimizers.py --out '$(OUT)'
+
+atlas: $(READY)
+	$(RUN) demos/activation_atlas.py --out '$(OUT)'
+
+depth: $(READY)
+	$(RUN) demos/activation_depth.py --out '$(OUT)'
 
 test: $(READY)
 	@$(RUN) -c 'import microtensor; microtensor.show_config()'

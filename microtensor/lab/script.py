@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 
+from microtensor.lab.catalogue import activation_names
 from microtensor.lab.data import DATASETS, Dataset, as_datasets, load_csv
 from microtensor.lab.environment import backend
 from microtensor.lab.result import Result, check_folder
@@ -15,14 +16,20 @@ from microtensor.lab.result import Result, check_folder
 REFUSED, INTERRUPTED = 2, 130
 
 
-def parser(description: str, datasets: Sequence[str]) -> argparse.ArgumentParser:
-    """Return the arguments that every demo takes.
+def parser(description: str, datasets: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Return the arguments that demos take: a folder, and what an experiment on data needs.
 
     Args:
         description: the demo in a sentence or two.
-        datasets: names of those it uses when none are given.
+        datasets: names of those it uses when none are given; without any it needs no data, and
+            draws nothing.
     """
     made = argparse.ArgumentParser(description=description)
+    made.add_argument(
+        "--out", default="out", metavar="FOLDER", help="where pictures and tables go (default: out)"
+    )
+    if not datasets:
+        return made
     made.set_defaults(usual=tuple(datasets))
     made.add_argument(
         "--seed",
@@ -30,9 +37,6 @@ def parser(description: str, datasets: Sequence[str]) -> argparse.ArgumentParser
         default=0,
         metavar="N",
         help="decides everything that is drawn (default: 0)",
-    )
-    made.add_argument(
-        "--out", default="out", metavar="FOLDER", help="where pictures and tables go (default: out)"
     )
     made.add_argument("--quick", action="store_true", help="a smaller run of a few seconds")
     made.add_argument(
@@ -52,9 +56,26 @@ def parser(description: str, datasets: Sequence[str]) -> argparse.ArgumentParser
         "without --datasets, these alone",
     )
     made.add_argument(
-        "--jobs", type=_positive, metavar="N", help="processes (default: one per core)"
+        "--jobs", type=positive, metavar="N", help="processes (default: one per core)"
     )
     return made
+
+
+def add_only(made: argparse.ArgumentParser, usual: str) -> None:
+    """Add the argument that names activations.
+
+    Args:
+        made: what :func:`parser` returned.
+        usual: what is taken without it, in words.
+    """
+    names = activation_names()
+    made.add_argument(
+        "--only",
+        nargs="+",
+        choices=names,
+        metavar="NAME",
+        help=f"activations, some of {', '.join(names)} (default: {usual})",
+    )
 
 
 def run(
@@ -68,7 +89,7 @@ def run(
     Args:
         arguments: what :func:`parser` parsed.
         settings: what is done, printed before the work; the same on every machine.
-        experiment: the work, on the data sets that were asked for.
+        experiment: the work, on the data sets that were asked for; none if it needs none.
     """
     try:
         try:
@@ -77,11 +98,10 @@ def run(
         except (ValueError, TypeError) as error:
             return _refused(error)
         print(backend())
-        print(
-            f"data: {', '.join(f'{one.name} {one.x.shape}' for one in datasets)}; "
-            f"seed {arguments.seed}\n{settings}\n",
-            flush=True,
-        )
+        if datasets:
+            named = ", ".join(f"{one.name} {one.x.shape}" for one in datasets)
+            print(f"data: {named}; seed {arguments.seed}")
+        print(f"{settings}\n", flush=True)
         result = experiment(datasets)
         print(f"{result}\n", flush=True)
         saved = result.save(folder)
@@ -90,7 +110,8 @@ def run(
         return INTERRUPTED
     except (OSError, ImportError) as error:
         return _refused(error)
-    print("Time, which differs from run to run:")
+    if result.seconds:
+        print("Time, which differs from run to run:")
     for what, seconds in result.seconds.items():
         print(f"  {what}: {seconds:.1f}")
     print("Saved:", *(f"  {path}" for path in saved), sep="\n")
@@ -98,6 +119,8 @@ def run(
 
 
 def _datasets(arguments: argparse.Namespace) -> list[Dataset]:
+    if "datasets" not in arguments:
+        return []
     names = arguments.datasets or ([] if arguments.data else arguments.usual)
     given = [*dict.fromkeys(names), *map(load_csv, arguments.data)]
     return as_datasets(given, arguments.seed)
@@ -127,7 +150,8 @@ def _natural(text: str) -> int:
     return number
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """Read a whole number of at least 1 from the command line."""
     number = _integer(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")

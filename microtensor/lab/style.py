@@ -24,7 +24,21 @@ OPTIMIZERS: dict[str, tuple[str, str]] = {
     "adamw": ("#e69f00", "--"),
 }
 
-ACTIVATIONS: dict[str, str] = {"linear": "#767676", "relu": "#d55e00", "tanh": "#0072b2"}
+ACTIVATIONS: dict[str, str] = {
+    "linear": "#767676",
+    "identity": "#767676",
+    "relu": "#d55e00",
+    "tanh": "#0072b2",
+    "sigmoid": "#cc79a7",
+    "leaky_relu": "#e69f00",
+    "elu": "#56b4e9",
+    "selu": "#009e73",
+    "gelu": "#000000",
+    "silu": "#b8a100",
+}
+
+# Of a function and its derivative, wherever both are drawn.
+FUNCTION, DERIVATIVE = "#0072b2", "#d55e00"
 
 # Of classes: the line of points, and the lighter tone of the region.
 CLASSES: tuple[tuple[str, str], ...] = (

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-DEMOS = ("linear_collapse", "compare_optimizers")
+DEMOS = ("linear_collapse", "compare_optimizers", "activation_depth")
 
 pytest.importorskip("sklearn")
 
@@ -79,6 +79,54 @@ def test_an_unknown_optimizer_is_answered_with_the_known_ones(tmp_path):
     run = demo("compare_optimizers", "--optimizers", "adma")
     assert run.returncode == 2
     assert "'adma' (choose from" in run.stderr and "adadelta" in run.stderr
+
+
+@pytest.mark.parametrize("name", ["activation_atlas", "activation_depth"])
+def test_an_unknown_activation_is_answered_with_the_known_ones(name, tmp_path):
+    run = demo(name, "--only", "relu", "sigmod", "--out", tmp_path / "out")
+    assert run.returncode == 2
+    assert "'sigmod' (choose from" in run.stderr and "softplus" in run.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--depths", "0"], "argument --depths: must be at least 1, got 0"),
+        (["--depths", "2", "ten"], "argument --depths: must be an integer, got 'ten'"),
+        (["--depths", "2", "1000"], "depths must be whole numbers from 1 to 200, got 1000"),
+        (["--datasets", "moons", "digits"], "one data set at a time"),
+    ],
+)
+def test_wrong_depths_are_answered_with_the_legal_ones(arguments, message, tmp_path):
+    run = demo("activation_depth", *arguments, "--out", tmp_path / "out")
+    assert run.returncode == 2
+    assert message in run.stderr and "Traceback" not in run.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_depths_and_activations_asked_for_are_run(csv, tmp_path):
+    run = demo(
+        "activation_depth", "--quick", "--data", csv, "--depths", 3, 1, "--only", "tanh",
+        "--out", tmp_path, "--jobs", 1,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert "depths 1, 3: hidden layers" in run.stdout and "Tanh" in run.stdout
+    assert not (tmp_path / "activation_depth_laws.png").exists()
+
+
+def test_the_atlas_draws_what_it_is_asked_for(tmp_path):
+    run = demo("activation_atlas", "--only", "relu", "tanh", "--out", tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("backend: ") and "HOLDS: every derivative" in run.stdout
+    assert (tmp_path / "activation_atlas.png").read_bytes().startswith(b"\x89PNG")
+    assert "(−1, 1)" in run.stdout and "Repeat: python " in run.stdout
+
+
+def test_the_atlas_refuses_a_folder_it_cannot_write(tmp_path):
+    (tmp_path / "file").write_text("")
+    run = demo("activation_atlas", "--out", tmp_path / "file" / "out")
+    assert run.returncode == 2 and run.stderr.startswith("error: cannot write to")
 
 
 @pytest.mark.parametrize("name", DEMOS)
