@@ -13,6 +13,11 @@ from microtensor.engine import enable_grad
 from microtensor.optim.group_plan import GroupPlan
 from microtensor.tensor import Tensor, wrap
 
+# Options a saved group may lack or have beyond: PyTorch's later additions, and our dialects.
+_LATER = frozenset(
+    "nesterov maximize foreach capturable differentiable fused decoupled_weight_decay "
+    "eps_hat eps_inside_root rate_inside".split()
+)
 _UNORDERED = "optimizer parameters need to be organized in ordered collections, not in sets"
 
 
@@ -310,12 +315,26 @@ class Optimizer:
             state[parameter] = {k: self._loaded(k, v, parameter) for k, v in values.items()}
         groups = []
         for mine, theirs in zip(self.param_groups, saved_groups, strict=True):
+            self._check_option_names(mine, theirs)
             group = {**mine, **{k: deepcopy(v) for k, v in theirs.items() if k != "params"}}
             self._check_group(group)
             groups.append(group)
         self._state = state
         self.param_groups = groups
         self._plans = [None] * len(groups)
+
+    def _check_option_names(self, own: dict[str, Any], saved: dict[str, Any]) -> None:
+        """Refuse a saved group that lacks an option of this rule or has one of another rule."""
+        missing = [name for name in self.defaults if name not in saved and name not in _LATER]
+        other = option_names(Optimizer) - option_names(type(self)) - _LATER
+        strange = [name for name in saved if name in other and name not in own]
+        if missing or strange:
+            found = [f"has not {', '.join(missing)}"] if missing else []
+            found += [f"has {', '.join(strange)}"] if strange else []
+            raise ValueError(
+                f"loaded state dict is of another optimizer than {type(self).__name__}: its group "
+                f"{' and '.join(found)}"
+            )
 
     def _check_state_names(self, values: dict[str, Any]) -> None:
         known = {*self._state_names, *self._number_names}
@@ -373,6 +392,14 @@ class Optimizer:
                 f"    {k}: {group[k]}" for k in sorted(group) if k not in ("params", "param_names")
             ]
         return "\n".join([*lines, ")"])
+
+
+def option_names(kind: type[Optimizer]) -> set[str]:
+    """Give the names of the options that an optimizer's and its subclasses' constructors take."""
+    code = kind.__init__.__code__
+    count = code.co_argcount + code.co_kwonlyargcount
+    own = set(code.co_varnames[:count]) - {"self", "params", "defaults"}
+    return own.union(*map(option_names, kind.__subclasses__()))
 
 
 def touched_rows(p: Tensor) -> Any:
