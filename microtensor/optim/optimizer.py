@@ -11,17 +11,15 @@ import numpy as np
 
 from microtensor.engine import enable_grad
 from microtensor.optim.group_plan import GroupPlan
+from microtensor.optim.options import check_saved_options
+from microtensor.optim.sparse_rows import touched_rows
+from microtensor.optim.step_hooks import StepHooks
 from microtensor.tensor import Tensor, wrap
 
-# Options a saved group may lack or have beyond: PyTorch's later additions, and our dialects.
-_LATER = frozenset(
-    "nesterov maximize foreach capturable differentiable fused decoupled_weight_decay "
-    "eps_hat eps_inside_root rate_inside".split()
-)
 _UNORDERED = "optimizer parameters need to be organized in ordered collections, not in sets"
 
 
-class Optimizer:
+class Optimizer(StepHooks):
     """Base of the optimizers.
 
     A subclass names its rule in the kernel table and its state arrays, and says which numbers of a
@@ -315,26 +313,13 @@ class Optimizer:
             state[parameter] = {k: self._loaded(k, v, parameter) for k, v in values.items()}
         groups = []
         for mine, theirs in zip(self.param_groups, saved_groups, strict=True):
-            self._check_option_names(mine, theirs)
+            check_saved_options(type(self), Optimizer, self.defaults, mine, theirs)
             group = {**mine, **{k: deepcopy(v) for k, v in theirs.items() if k != "params"}}
             self._check_group(group)
             groups.append(group)
         self._state = state
         self.param_groups = groups
         self._plans = [None] * len(groups)
-
-    def _check_option_names(self, own: dict[str, Any], saved: dict[str, Any]) -> None:
-        """Refuse a saved group that lacks an option of this rule or has one of another rule."""
-        missing = [name for name in self.defaults if name not in saved and name not in _LATER]
-        other = option_names(Optimizer) - option_names(type(self)) - _LATER
-        strange = [name for name in saved if name in other and name not in own]
-        if missing or strange:
-            found = [f"has not {', '.join(missing)}"] if missing else []
-            found += [f"has {', '.join(strange)}"] if strange else []
-            raise ValueError(
-                f"loaded state dict is of another optimizer than {type(self).__name__}: its group "
-                f"{' and '.join(found)}"
-            )
 
     def _check_state_names(self, values: dict[str, Any]) -> None:
         known = {*self._state_names, *self._number_names}
@@ -378,7 +363,7 @@ class Optimizer:
         return wrap(array.astype(parameter._array.dtype))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k != "_plans"}
+        return {k: v for k, v in super().__getstate__().items() if k != "_plans"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -392,36 +377,3 @@ class Optimizer:
                 f"    {k}: {group[k]}" for k in sorted(group) if k not in ("params", "param_names")
             ]
         return "\n".join([*lines, ")"])
-
-
-def option_names(kind: type[Optimizer]) -> set[str]:
-    """Give the names of the options that an optimizer's and its subclasses' constructors take."""
-    code = kind.__init__.__code__
-    count = code.co_argcount + code.co_kwonlyargcount
-    own = set(code.co_varnames[:count]) - {"self", "params", "defaults"}
-    return own.union(*map(option_names, kind.__subclasses__()))
-
-
-def touched_rows(p: Tensor) -> Any:
-    """Give the rows that a parameter's gradient reports in ``grad.rows``, each once and in order.
-
-    Returns:
-        int64 indices along the first dimension, or None where nothing is reported.
-
-    Raises:
-        TypeError: ``grad.rows`` is neither None nor integers.
-        IndexError: it names a row that the parameter does not have.
-    """
-    rows = getattr(p._grad, "rows", None)
-    if rows is None:
-        return None
-    array = np.asarray(rows._array if isinstance(rows, Tensor) else rows).reshape(-1)
-    if array.dtype.kind not in "iu" and array.size:
-        raise TypeError(f"grad.rows must be integers, not {array.dtype}")
-    touched = np.unique(array.astype(np.int64))
-    limit = p._array.shape[0] if p._array.ndim else 1
-    if touched.size and not 0 <= touched[0] <= touched[-1] < limit:
-        raise IndexError(
-            f"grad.rows has rows {touched[0]} to {touched[-1]} of a parameter of {limit} rows"
-        )
-    return touched
