@@ -108,6 +108,8 @@ class LBFGS(Optimizer):
         search = group["line_search_fn"]
         legal = "None or 'strong_wolfe'"
         require("line_search_fn", search, legal, search in (None, "strong_wolfe"))
+        if not group["params"]:
+            raise ValueError("LBFGS got an empty parameter list")
         kinds = {str(p._array.dtype) for p in group["params"]}
         if len(kinds) > 1:
             raise ValueError(f"LBFGS: all parameters must be of one dtype; got {sorted(kinds)}")

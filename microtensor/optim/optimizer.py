@@ -143,12 +143,13 @@ class Optimizer(StepHooks):
         """Add a group of parameters with options of its own.
 
         Args:
-            param_group: "params" and any options; the others take the optimizer's defaults.
+            param_group: "params", which may be none, and any options; the others take the
+                optimizer's defaults.
 
         Raises:
             TypeError: something in it is no tensor, or a set (which has no order).
             ValueError: an option outside its range, a tensor that is no leaf or not floating
-                point, one that appears twice or in another group, no parameters.
+                point, one that appears twice or in another group.
         """
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
@@ -161,10 +162,8 @@ class Optimizer(StepHooks):
         if not isinstance(params, Iterable):
             raise TypeError("param_group must have 'params', an iterable of Tensors")
         group["params"] = params = list(params)
-        if not params:
-            raise ValueError("optimizer got an empty parameter list")
         named = [isinstance(p, tuple) and len(p) == 2 for p in params]
-        if all(named):
+        if named and all(named):
             group["param_names"] = [name for name, _ in params]
             group["params"] = [p for _, p in params]
         elif any(named):
@@ -195,6 +194,14 @@ class Optimizer(StepHooks):
             raise ValueError(
                 f"can't optimize a Tensor of dtype {p.dtype.name} (number {place}): it must be "
                 "floating point"
+            )
+        array = p._array
+        if array.size and any(
+            s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True)
+        ):
+            raise ValueError(
+                f"can't optimize an expanded Tensor (number {place}), some of whose elements share "
+                "one memory location: clone() it first"
             )
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -237,6 +244,8 @@ class Optimizer(StepHooks):
         ready = []  # every group is checked before any is touched
         for place, group in enumerate(self.param_groups):
             active = group["params"]
+            if not active:
+                continue
             try:
                 gradients = [p._grad._array for p in active]
             except AttributeError:  # some have no gradient

@@ -133,6 +133,8 @@ def test_options_out_of_range_are_named(options, words):
 
 
 def test_one_group_one_dtype_and_a_closure_are_asked_for():
+    with pytest.raises(ValueError, match="empty parameter list"):
+        mt.optim.LBFGS([{"params": []}])
     with pytest.raises(ValueError, match="parameter groups"):
         mt.optim.LBFGS([{"params": [mt.ones(1)]}, {"params": [mt.ones(1)]}])
     with pytest.raises(ValueError, match="one dtype"):
