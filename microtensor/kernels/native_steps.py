@@ -41,7 +41,8 @@ class ArrayTable(twin_steps.ArrayTable):
     """
 
     __slots__ = (
-        "_agreed", "_buffers", "_item", "_pointers", "_shapes", "_sizes", "_stamp", "dtype", "odd"
+        "_agreed", "_buffers", "_hyper", "_item", "_numbers", "_pointers", "_shapes", "_sizes",
+        "_stamp", "_tail", "dtype", "odd",
     )  # fmt: skip
     dtype: Any  # float32 or float64; None if C takes no arrays of theirs
     odd: set[int]  # the entries that C cannot take, by their index
@@ -96,6 +97,9 @@ class ArrayTable(twin_steps.ArrayTable):
         self._stamp = next(_stamps)
         self._agreed: tuple[Any, ...] = ()
         self._shapes: Any = NULL
+        self._numbers: Any = None
+        self._hyper: Any = None
+        self._tail: tuple[Any, Any] | None = None  # numbers and hyper as C reads them
         self.odd = set()
         for i, array in enumerate(arrays):
             if array is not None:
@@ -138,41 +142,55 @@ def step(
                 for i, array in enumerate(gradients.arrays)
             ]
         )
-    # The checks are made once per combination of sizes.
-    stamps = (rule, parameters._stamp, gradients._stamp, states._stamp, numbers.size, hyper.size)
-    if parameters._agreed != stamps:
+    # The checks are made once per combination of sizes and for each pair of numbers and hyper.
+    stamps = (rule, parameters._stamp, gradients._stamp, states._stamp)
+    if (
+        parameters._agreed != stamps
+        or parameters._numbers is not numbers
+        or parameters._hyper is not hyper
+    ):
         check_step(rule, parameters.arrays, gradients.arrays, states.arrays, numbers, hyper)
         whole = RULES[rule].whole
         if whole is not None:
             shapes = [(0, 0, 0) if x is None else whole(x.shape) for x in parameters.arrays]
             parameters._shapes = ffi.new(_SIZES, [n for shape in shapes for n in shape])
-        parameters._agreed = stamps
+        parameters._tail = _pointers_to_both(numbers, hyper)
+        parameters._agreed, parameters._numbers, parameters._hyper = stamps, numbers, hyper
+    dtype, tail = parameters.dtype, parameters._tail
     if (
-        not (parameters.odd or states.odd or gradients.odd)
-        and parameters.dtype is gradients.dtype
-        and states.agree(parameters.dtype)
-        and numbers.dtype is FLOAT64 is hyper.dtype
+        tail is not None
+        and dtype is gradients.dtype
+        and states.agree(dtype)
+        and not (parameters.odd or states.odd or gradients.odd)
     ):
+        # What owns the rows' memory has to outlive the call.
         rows, held = (NULL, None) if touched is None else _pointers_to(touched)
-        try:
-            call = lib.mt_step_f32 if parameters.dtype is FLOAT32 else lib.mt_step_f64
-            if not call(
-                _OPS[rule],
-                len(parameters.arrays),
-                parameters._sizes,
-                parameters._shapes,
-                parameters._pointers,
-                gradients._pointers,
-                states._pointers,
-                rows,
-                buffer(f64, numbers, True),
-                buffer(f64, hyper, True),
-            ):
-                return
-        except ValueError:
-            pass
+        call = lib.mt_step_f32 if dtype is FLOAT32 else lib.mt_step_f64
+        refused = call(
+            _OPS[rule],
+            len(parameters.arrays),
+            parameters._sizes,
+            parameters._shapes,
+            parameters._pointers,
+            gradients._pointers,
+            states._pointers,
+            rows,
+            *tail,
+        )
         del held
+        if not refused:
+            return
     twin_steps.step(rule, parameters, gradients, states, numbers, hyper, touched)
+
+
+def _pointers_to_both(numbers: Any, hyper: Any) -> tuple[Any, Any] | None:
+    """Give C the numbers and the hyper-parameters; None if it cannot take them."""
+    if not numbers.dtype is FLOAT64 is hyper.dtype:
+        return None
+    try:
+        return buffer(f64, numbers, True), buffer(f64, hyper, True)
+    except (ValueError, BufferError):
+        return None
 
 
 def _pointers_to(touched: Sequence[Any]) -> tuple[Any, list[Any]]:

@@ -29,12 +29,12 @@ from microtensor.optim.sparse_adam import SparseAdam
 from microtensor.optim.yogi import Yogi
 
 if TYPE_CHECKING:
-    from microtensor.optim import lr_scheduler, swa_utils
+    from microtensor.optim import inspect, lr_scheduler, swa_utils
 
 
 def __getattr__(name: str) -> Any:
     # Loaded when first asked for: importing microtensor is to stay quick.
-    if name in ("lr_scheduler", "swa_utils"):
+    if name in ("inspect", "lr_scheduler", "swa_utils"):
         return import_module(f"microtensor.optim.{name}")
     raise AttributeError(f"module 'microtensor.optim' has no attribute {name!r}")
 
@@ -65,6 +65,7 @@ __all__ = [
     "ScheduleFreeSGD",
     "SparseAdam",
     "Yogi",
+    "inspect",
     "lr_scheduler",
     "swa_utils",
 ]

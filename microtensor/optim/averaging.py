@@ -21,6 +21,7 @@ class Averages:
     def __init__(self) -> None:
         self._held: tuple[list[Any], list[Any]] = ([], [])
         self._calls: list[tuple[Any, ...]] = []
+        self._hyper = np.zeros(2)
 
     def move(
         self,
@@ -44,9 +45,9 @@ class Averages:
             and all(map(is_, own[1], self._held[1]))
         ):
             self._build(*own)
-        hyper = np.array([share, float(back)], np.float64)
+        self._hyper[:] = share, back
         for moved, kept, numbers in self._calls:
-            kernels.step("average", moved, moved, kept, numbers, hyper)
+            kernels.step("average", moved, moved, kept, numbers, self._hyper)
         for changed in (averages, weights) if back else (averages,):
             for each in changed:
                 each._cell[0] += 1

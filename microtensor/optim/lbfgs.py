@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import is_
 from typing import Any
 
 import numpy as np
 
+from microtensor import kernels
 from microtensor.engine import enable_grad
 from microtensor.optim.line_search import Point, strong_wolfe
 from microtensor.optim.optimizer import Optimizer
@@ -65,6 +67,7 @@ class LBFGS(Optimizer):
     _formula = "w ← w - t·H·g; H: inverse Hessian from the last pairs (w - w₋, g - g₋)"
     _state_names = ("d", "old_dirs", "old_stps", "prev_flat_grad")
     _number_names = ("func_evals", "n_iter", "t", "ro", "H_diag", "prev_loss", "al")
+    _mover: _Mover | None = None  # made anew for other arrays, and in copies
 
     def __init__(
         self,
@@ -105,6 +108,8 @@ class LBFGS(Optimizer):
         search = group["line_search_fn"]
         legal = "None or 'strong_wolfe'"
         require("line_search_fn", search, legal, search in (None, "strong_wolfe"))
+        if not group["params"]:
+            raise ValueError("LBFGS got an empty parameter list")
         kinds = {str(p._array.dtype) for p in group["params"]}
         if len(kinds) > 1:
             raise ValueError(f"LBFGS: all parameters must be of one dtype; got {sorted(kinds)}")
@@ -119,12 +124,14 @@ class LBFGS(Optimizer):
         return np.concatenate(parts)
 
     def _move(self, t: float, direction: Array) -> None:
-        start = 0
-        for p in self.param_groups[0]["params"]:
-            size = p._array.size
-            p._array += (t * direction[start : start + size]).reshape(p._array.shape)
+        parameters = self.param_groups[0]["params"]
+        arrays = [p._array for p in parameters]
+        mover = self._mover
+        if mover is None or not mover.fits(arrays):
+            mover = self._mover = _Mover(arrays)
+        mover.move(t, direction)
+        for p in parameters:
             p._cell[0] += 1
-            start += size
 
     def _put(self, values: list[Array]) -> None:
         for p, value in zip(self.param_groups[0]["params"], values, strict=True):
@@ -161,7 +168,7 @@ class LBFGS(Optimizer):
 
         first, loss, gradient = evaluate()
         done = memory.evaluations
-        if np.abs(gradient).max(initial=0.0) <= group["tolerance_grad"]:
+        if _largest(gradient) <= group["tolerance_grad"]:
             memory.save(only_counts=True)
             return first
         budget = group["max_eval"] + done - 1
@@ -190,21 +197,21 @@ class LBFGS(Optimizer):
 
                 start = Point(0.0, loss, gradient, slope)
                 limit = budget - memory.evaluations
-                size = float(np.abs(direction).max())
+                size = _largest(direction)
                 found = strong_wolfe(at, start, t, size, max_evaluations=limit)
                 loss, gradient, memory.t = found.value, found.gradient, found.t
                 self._move(memory.t, direction)
-                flat = np.abs(gradient).max() <= group["tolerance_grad"]
+                flat = _largest(gradient) <= group["tolerance_grad"]
             else:
                 self._move(t, direction)
                 if iteration != group["max_iter"]:
                     _, loss, gradient = evaluate()
-                    flat = np.abs(gradient).max() <= group["tolerance_grad"]
+                    flat = _largest(gradient) <= group["tolerance_grad"]
             change = group["tolerance_change"]
             if (
                 memory.evaluations >= budget
                 or flat
-                or float(np.abs(direction * memory.t).max()) <= change
+                or _largest(direction) * abs(memory.t) <= change
                 or abs(loss - memory.previous_loss) < change
             ):
                 break
@@ -212,6 +219,9 @@ class LBFGS(Optimizer):
         return first
 
     # ---- saving and loading ---------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in super().__getstate__().items() if k != "_mover"}
 
     def _required_names(self) -> tuple[str, ...]:
         return ()
@@ -231,6 +241,11 @@ class LBFGS(Optimizer):
         return _own(value, dtype)
 
 
+def _largest(x: Array) -> float:
+    """Give the largest |x|, 0 of none, without another array."""
+    return max(float(x.max(initial=0.0)), -float(x.min(initial=0.0)))
+
+
 def _own(value: Any, dtype: Any) -> Any:
     """Give a vector as our own copy, a number as a number."""
     if hasattr(value, "detach"):
@@ -238,6 +253,34 @@ def _own(value: Any, dtype: Any) -> Any:
     if isinstance(value, np.ndarray):
         return wrap(np.array(value, dtype)) if value.ndim else value.item()
     return value
+
+
+class _Mover:
+    """Moves parameters along slices of one vector, w ← w + t·d, in one kernel call."""
+
+    def __init__(self, arrays: list[Array]) -> None:
+        sizes = [array.size for array in arrays]
+        self.vector = np.zeros(sum(sizes), arrays[0].dtype)
+        self.parameters = kernels.ArrayTable(arrays)
+        ends = np.cumsum(sizes)[:-1]
+        slices = [
+            part.reshape(array.shape)
+            for part, array in zip(np.split(self.vector, ends), arrays, strict=True)
+        ]
+        self.slices = kernels.ArrayTable(slices)
+        self.states = kernels.ArrayTable([None] * len(arrays))
+        self.numbers = np.zeros((len(arrays), 1))
+        self.hyper = np.zeros(7)  # plain gradient descent
+
+    def fits(self, arrays: list[Array]) -> bool:
+        held = self.parameters.arrays
+        return len(arrays) == len(held) and all(map(is_, arrays, held))
+
+    def move(self, t: float, direction: Array) -> None:
+        self.vector[...] = direction
+        self.hyper[0] = -t
+        tables = self.parameters, self.slices, self.states
+        kernels.step("sgd", *tables, self.numbers, self.hyper)
 
 
 class _Memory:

@@ -7,10 +7,11 @@ from typing import Any
 from microtensor.optim.averaging import Averages, array_copy
 from microtensor.optim.optimizer import Optimizer
 from microtensor.optim.options import require
+from microtensor.optim.step_hooks import StepHooks
 from microtensor.tensor import Tensor, wrap
 
 
-class Lookahead:
+class Lookahead(StepHooks):
     """Wrap an optimizer: k steps forward, one step back.
 
     The algorithm, where φ starts as w::

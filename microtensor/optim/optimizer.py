@@ -11,12 +11,15 @@ import numpy as np
 
 from microtensor.engine import enable_grad
 from microtensor.optim.group_plan import GroupPlan
+from microtensor.optim.options import check_saved_options
+from microtensor.optim.sparse_rows import touched_rows
+from microtensor.optim.step_hooks import StepHooks
 from microtensor.tensor import Tensor, wrap
 
 _UNORDERED = "optimizer parameters need to be organized in ordered collections, not in sets"
 
 
-class Optimizer:
+class Optimizer(StepHooks):
     """Base of the optimizers.
 
     A subclass names its rule in the kernel table and its state arrays, and says which numbers of a
@@ -140,12 +143,13 @@ class Optimizer:
         """Add a group of parameters with options of its own.
 
         Args:
-            param_group: "params" and any options; the others take the optimizer's defaults.
+            param_group: "params", which may be none, and any options; the others take the
+                optimizer's defaults.
 
         Raises:
             TypeError: something in it is no tensor, or a set (which has no order).
             ValueError: an option outside its range, a tensor that is no leaf or not floating
-                point, one that appears twice or in another group, no parameters.
+                point, one that appears twice or in another group.
         """
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
@@ -158,10 +162,8 @@ class Optimizer:
         if not isinstance(params, Iterable):
             raise TypeError("param_group must have 'params', an iterable of Tensors")
         group["params"] = params = list(params)
-        if not params:
-            raise ValueError("optimizer got an empty parameter list")
         named = [isinstance(p, tuple) and len(p) == 2 for p in params]
-        if all(named):
+        if named and all(named):
             group["param_names"] = [name for name, _ in params]
             group["params"] = [p for _, p in params]
         elif any(named):
@@ -192,6 +194,14 @@ class Optimizer:
             raise ValueError(
                 f"can't optimize a Tensor of dtype {p.dtype.name} (number {place}): it must be "
                 "floating point"
+            )
+        array = p._array
+        if array.size and any(
+            s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True)
+        ):
+            raise ValueError(
+                f"can't optimize an expanded Tensor (number {place}), some of whose elements share "
+                "one memory location: clone() it first"
             )
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -234,6 +244,8 @@ class Optimizer:
         ready = []  # every group is checked before any is touched
         for place, group in enumerate(self.param_groups):
             active = group["params"]
+            if not active:
+                continue
             try:
                 gradients = [p._grad._array for p in active]
             except AttributeError:  # some have no gradient
@@ -310,6 +322,7 @@ class Optimizer:
             state[parameter] = {k: self._loaded(k, v, parameter) for k, v in values.items()}
         groups = []
         for mine, theirs in zip(self.param_groups, saved_groups, strict=True):
+            check_saved_options(type(self), Optimizer, self.defaults, mine, theirs)
             group = {**mine, **{k: deepcopy(v) for k, v in theirs.items() if k != "params"}}
             self._check_group(group)
             groups.append(group)
@@ -359,7 +372,7 @@ class Optimizer:
         return wrap(array.astype(parameter._array.dtype))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k != "_plans"}
+        return {k: v for k, v in super().__getstate__().items() if k != "_plans"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -373,28 +386,3 @@ class Optimizer:
                 f"    {k}: {group[k]}" for k in sorted(group) if k not in ("params", "param_names")
             ]
         return "\n".join([*lines, ")"])
-
-
-def touched_rows(p: Tensor) -> Any:
-    """Give the rows that a parameter's gradient reports in ``grad.rows``, each once and in order.
-
-    Returns:
-        int64 indices along the first dimension, or None where nothing is reported.
-
-    Raises:
-        TypeError: ``grad.rows`` is neither None nor integers.
-        IndexError: it names a row that the parameter does not have.
-    """
-    rows = getattr(p._grad, "rows", None)
-    if rows is None:
-        return None
-    array = np.asarray(rows._array if isinstance(rows, Tensor) else rows).reshape(-1)
-    if array.dtype.kind not in "iu" and array.size:
-        raise TypeError(f"grad.rows must be integers, not {array.dtype}")
-    touched = np.unique(array.astype(np.int64))
-    limit = p._array.shape[0] if p._array.ndim else 1
-    if touched.size and not 0 <= touched[0] <= touched[-1] < limit:
-        raise IndexError(
-            f"grad.rows has rows {touched[0]} to {touched[-1]} of a parameter of {limit} rows"
-        )
-    return touched

@@ -69,3 +69,47 @@ def dialects(**chosen: Any) -> dict[str, Any]:
 def switch(group: dict[str, Any], name: str) -> float:
     """Give an option that is on or off as the number the kernel reads."""
     return 1.0 if group.get(name) else 0.0
+
+
+# Options a saved group may lack or have beyond: PyTorch's later additions, and our dialects.
+_LATER = {
+    "nesterov", "maximize", "foreach", "capturable", "differentiable", "fused",
+    "decoupled_weight_decay", "eps_hat", "eps_inside_root", "rate_inside",
+}  # fmt: skip
+
+
+def check_saved_options(
+    kind: type[Any],
+    base: type[Any],
+    defaults: dict[str, Any],
+    own: dict[str, Any],
+    saved: dict[str, Any],
+) -> None:
+    """Raise ValueError for a saved group that lacks an option of its rule or has another rule's.
+
+    Args:
+        kind: the optimizer that is to load it.
+        base: what all optimizers derive from.
+        defaults: the options that the rule has.
+        own: the group that the saved one is for.
+        saved: it may have keys of the user's and of schedules.
+    """
+    missing = [name for name in defaults if name not in saved and name not in _LATER]
+    other = _option_names(base) - _option_names(kind) - _LATER
+    strange = [name for name in saved if name in other and name not in own]
+    found = [f"has not {', '.join(missing)}"] if missing else []
+    found += [f"has {', '.join(strange)}"] if strange else []
+    if found:
+        raise ValueError(
+            f"loaded state dict is of another optimizer than {kind.__name__}: its group "
+            f"{' and '.join(found)}"
+        )
+
+
+def _option_names(kind: type[Any]) -> set[str]:
+    """Give the names of the options that the constructors of a class and its subclasses take."""
+    code = kind.__init__.__code__
+    names = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+    return (names - {"self", "params", "defaults"}).union(
+        *map(_option_names, kind.__subclasses__())
+    )

@@ -36,24 +36,30 @@ def _checked_decay(decay: float) -> float:
     return decay
 
 
+class _MultiAverage:
+    """Averages all weights at once; unlike a closure it can be saved with the model that has it.
+
+    Args:
+        decay: that of the exponential average; None for the plain one.
+    """
+
+    def __init__(self, decay: float | None) -> None:
+        self.decay = decay
+        self._mover = Averages()
+
+    def __call__(self, averages: Sequence[Tensor], weights: Sequence[Tensor], count: Any) -> None:
+        share = 1.0 / (float(count) + 1.0) if self.decay is None else 1 - self.decay
+        self._mover.move(averages, weights, share)
+
+
 def get_ema_multi_avg_fn(decay: float = 0.999) -> MultiAverage:
     """Give the exponential moving average, a ← decay·a + (1 - decay)·w, for all weights at once."""
-    share, mover = 1 - _checked_decay(decay), Averages()
-
-    def ema_update(averages: Sequence[Tensor], weights: Sequence[Tensor], _: Any) -> None:
-        mover.move(averages, weights, share)
-
-    return ema_update
+    return _MultiAverage(_checked_decay(decay))
 
 
 def get_swa_multi_avg_fn() -> MultiAverage:
     """Give the plain average, a ← a + (w - a)/(n + 1), for all weights at once."""
-    mover = Averages()
-
-    def swa_update(averages: Sequence[Tensor], weights: Sequence[Tensor], count: Any) -> None:
-        mover.move(averages, weights, 1.0 / (float(count) + 1.0))
-
-    return swa_update
+    return _MultiAverage(None)
 
 
 def get_ema_avg_fn(decay: float = 0.999) -> Average:

@@ -429,3 +429,19 @@ def test_states_of_other_sizes_are_refused(implementation):
     problem.states[0] = np.zeros((4, 1))
     with pytest.raises(ValueError, match="state 0 4"):
         problem.step([np.ones((3, 4))])
+
+
+@each_implementation
+@each_dtype
+def test_numbers_and_hyper_of_other_memory_are_read_from_the_next_call_on(implementation, dtype):
+    kernel, w = IMPLEMENTATIONS[implementation], np.zeros(2, dtype)
+    tables = [kernel["ArrayTable"](each) for each in ([w], [np.ones(2, dtype)], [None])]
+    steps = []
+    kinds = {0.5: np.float64, 0.25: np.float64, 2.0: np.float32, 4.0: np.float64}
+    for rate, kind in kinds.items():
+        hyper, numbers = np.array([rate, *[0.0] * 6], kind), np.zeros((1, 1))
+        before = w.copy()
+        kernel["step"]("sgd", *tables, numbers, hyper)
+        assert numbers.item() == 1.0
+        steps += (before - w).tolist()
+    assert steps == [0.5, 0.5, 0.25, 0.25, 2.0, 2.0, 4.0, 4.0]

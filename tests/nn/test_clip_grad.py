@@ -112,3 +112,14 @@ def test_norms_and_clipped_gradients_are_torchs(order, special):
     torch.nn.utils.clip_grad_value_(theirs, 1.0)
     for a, b in zip(gradients(ours), gradients(theirs), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("order", [2, 3])
+@pytest.mark.parametrize("size", [200.0, 1e-3])
+def test_float16_gradients_are_clipped_by_the_norm_their_squares_have_no_room_for(order, size):
+    w = mt.zeros(4, dtype=mt.float16).requires_grad_()
+    w.grad = mt.full((4,), size, dtype=mt.float16)
+    norm = mt.nn.utils.clip_grad_norm_([w], size / 2, order)
+    expected = size * 4 ** (1 / order)
+    assert norm.dtype is mt.float16 and norm.item() == pytest.approx(expected, rel=1e-3)
+    assert w.grad.tolist() == pytest.approx([size * size / 2 / expected] * 4, rel=2e-3)

@@ -1,6 +1,7 @@
 """Averages of weights: EMA, SWA, Lookahead."""
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -226,3 +227,21 @@ def test_a_group_added_to_lookahead_has_slow_weights_too():
     assert [a.item(), b.item()] == [0.75, 0.5]
     optimizer.zero_grad()
     assert a.grad is None and len(optimizer.param_groups) == 2
+
+
+@pytest.mark.parametrize("decay", [None, 0.75])
+@pytest.mark.parametrize("way", ["pickle", "deepcopy"])
+def test_an_averaged_model_is_copied_with_its_average_and_goes_on_alone(decay, way):
+    average = None if decay is None else get_ema_multi_avg_fn(decay)
+    model = nn.Linear(2, 1)
+    averaged = AveragedModel(model, multi_avg_fn=average)
+    averaged.update_parameters(model)
+    averaged.update_parameters(nn.Linear(2, 1))
+    values = averaged.module.weight.tolist()
+    twin = pickle.loads(pickle.dumps(averaged)) if way == "pickle" else copy.deepcopy(averaged)
+    third = nn.Linear(2, 1)
+    twin.update_parameters(third)
+    assert averaged.module.weight.tolist() == values
+    averaged.update_parameters(third)
+    assert averaged.module.weight.equal(twin.module.weight)
+    assert averaged.module.weight.tolist() != values

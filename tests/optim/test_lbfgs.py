@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import microtensor as mt
+from microtensor import kernels
 from microtensor.optim.line_search import Point, cubic_minimum, strong_wolfe
 
 OPTIONS = [
@@ -132,6 +133,8 @@ def test_options_out_of_range_are_named(options, words):
 
 
 def test_one_group_one_dtype_and_a_closure_are_asked_for():
+    with pytest.raises(ValueError, match="empty parameter list"):
+        mt.optim.LBFGS([{"params": []}])
     with pytest.raises(ValueError, match="parameter groups"):
         mt.optim.LBFGS([{"params": [mt.ones(1)]}, {"params": [mt.ones(1)]}])
     with pytest.raises(ValueError, match="one dtype"):
@@ -228,3 +231,45 @@ def test_full_batches_reach_the_optimum_scikit_learn_finds(name, options, steps,
         if step % 100 == 99 and objective(*params).item() - optimum < 1e-8:
             break
     assert objective(*params).item() == pytest.approx(optimum, abs=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_parameters_of_any_layout_move_as_contiguous_ones(dtype):
+    start = np.arange(6.0).reshape(2, 3).astype(dtype)
+    wide = np.zeros((2, 6), dtype)
+    wide[:, ::2] = start
+    ends = []
+    for values in (start.copy(), wide[:, ::2], start.T.copy().T):
+        w = mt.from_numpy(values).requires_grad_()
+        rest = mt.tensor(np.array(2.0, dtype), requires_grad=True)
+        optimizer = mt.optim.LBFGS([w, rest, mt.zeros(0, dtype=w.dtype)], lr=0.5, max_iter=3)
+
+        def closure(w=w, rest=rest, optimizer=optimizer):
+            optimizer.zero_grad()
+            loss = (w * w / 2 - w).sum() + rest * rest
+            loss.backward()
+            return loss
+
+        optimizer.step(closure)
+        w.data = w.detach().clone()  # from here on another array
+        optimizer.step(closure)
+        assert np.abs(w.detach().numpy() - 1).max() < 0.5
+        ends.append([*w.detach().numpy().ravel().tolist(), rest.item()])
+    np.testing.assert_allclose(ends[1:], ends[:1] * 2, rtol=1e-3 if dtype == "float16" else 1e-6)
+
+
+def test_all_parameters_move_in_one_kernel_call(monkeypatch):
+    calls = []
+    step = kernels.step
+    monkeypatch.setattr(kernels, "step", lambda *args: (calls.append(args[0]), step(*args)))
+    params = [mt.ones(3).requires_grad_() for _ in range(5)]
+    optimizer = mt.optim.LBFGS(params, max_iter=1)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = sum((p * p).sum() for p in params)
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    assert calls == ["sgd"] and params[0].tolist() != [1.0, 1.0, 1.0]

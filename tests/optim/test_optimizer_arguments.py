@@ -166,11 +166,27 @@ def test_an_empty_parameter_list_is_refused(name, empty):
         make(name, empty)
 
 
-def test_a_group_without_parameters_is_refused():
-    with pytest.raises(ValueError, match="empty parameter list"):
-        mt.optim.SGD([{"params": []}])
+def test_a_group_needs_its_params():
     with pytest.raises(TypeError, match="must have 'params'"):
         mt.optim.SGD([{"lr": 0.1}])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_of_several_groups_may_have_no_parameters(name):
+    # So that weights with and without decay can be told apart whatever the model.
+    w, alone = leaf([1.0]), leaf([1.0])
+    optimizer = make(name, [{"params": []}, {"params": [w], "lr": 0.1}], lr=0.5)
+    other = make(name, [alone], lr=0.1)
+    optimizer.add_param_group({"params": iter([])})
+    for _ in range(3):
+        for each in (w, alone):
+            each.grad = mt.ones_like(each)
+        optimizer.step()
+        other.step()
+    optimizer.load_state_dict(optimizer.state_dict())
+    optimizer.zero_grad()
+    assert w.item() == alone.item() != 1.0 and w.grad is None
+    assert "param_names" not in optimizer.param_groups[0]
 
 
 @pytest.mark.parametrize(
@@ -197,6 +213,13 @@ def test_what_cannot_be_optimized_is_named(params, error, words):
         mt.optim.SGD(params(), lr=0.1)
 
 
+def test_a_parameter_whose_elements_share_memory_is_refused():
+    expanded = mt.ones(1).expand(3).detach().requires_grad_()
+    with pytest.raises(ValueError, match=r"number 1\).*clone\(\) it"):
+        mt.optim.SGD([leaf([1.0]), expanded])
+    mt.optim.SGD([mt.ones(1).expand(1, 1).detach().requires_grad_()])
+
+
 def test_a_parameter_in_two_groups_is_refused():
     p = leaf([1.0])
     with pytest.raises(ValueError, match="more than one parameter group"):
@@ -215,7 +238,7 @@ def test_an_unknown_option_is_refused_but_a_group_may_carry_keys_of_its_own(name
     "group",
     [
         lambda p: {"params": [p]},
-        lambda p: {"params": []},
+        lambda p: {"params": [p * 2]},
         lambda p: {"params": [leaf([1.0])], "lr": -1},
         lambda p: {"params": [leaf([1.0]), 3]},
         lambda p: [leaf([1.0])],

@@ -216,7 +216,8 @@ def test_maximize_climbs_where_the_negated_function_is_descended(name):
 MODULES = [name for _, name, _ in pkgutil.walk_packages(mt.optim.__path__, "microtensor.optim.")]
 MODULES += ["microtensor.nn.utils.clip_grad"]
 NO_EXAMPLE = {
-    "averaging", "group_plan", "line_search", "lr_scheduler", "optimizer", "options", "scheduler"
+    "averaging", "group_plan", "line_search", "lr_scheduler", "optimizer", "options", "scheduler",
+    "sparse_rows", "step_hooks",
 }  # fmt: skip
 
 

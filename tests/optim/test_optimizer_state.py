@@ -414,3 +414,36 @@ def test_a_state_of_another_optimizer_is_refused_whole(saved, loading, word):
     with pytest.raises(ValueError, match=f"another optimizer.*{word}"):
         target.load_state_dict(source.state_dict())
     assert state_bits(target) == before
+
+
+RELATED = [
+    ("Adam", "RAdam", "amsgrad"),
+    ("RAdam", "Adam", "amsgrad"),
+    ("Adam", "SparseAdam", "weight_decay"),
+    ("LAMB", "AdamW", "max_trust"),
+    ("Lion", "Adam", "eps"),
+    ("SGD", "Adam", "betas"),
+    ("SGD", "LBFGS", "max_iter"),
+    ("Muon", "SGD", "dampening"),
+    ("LARS", "SGD", "trust_coefficient"),
+]
+
+
+@pytest.mark.parametrize(("saved", "loading", "word"), RELATED)
+def test_another_optimizer_of_the_same_state_is_known_by_its_options(saved, loading, word):
+    source = make(saved, [leaf(np.ones((2, 2)))])
+    give_gradients(source.param_groups[0]["params"], [np.ones((2, 2))])
+    source.step()
+    target = make(loading, [leaf(np.ones((2, 2)))])
+    before = state_bits(target)
+    with pytest.raises(ValueError, match=f"another optimizer.*{word}"):
+        target.load_state_dict(source.state_dict())
+    assert state_bits(target) == before
+
+
+def test_keys_of_the_users_and_of_schedules_are_no_options_of_another():
+    source = make("Adam", [{"params": [leaf([1.0])], "name": "first", "layer": 3}])
+    mt.optim.lr_scheduler.OneCycleLR(source, 0.1, total_steps=5)
+    target = make("Adam", [leaf([1.0])])
+    target.load_state_dict(source.state_dict())
+    assert target.param_groups[0]["layer"] == 3 and "max_lr" in target.param_groups[0]

@@ -1,6 +1,7 @@
 """The same parameters, step by step, as torch.optim in float64."""
 
 import copy
+import inspect
 import itertools
 
 import numpy as np
@@ -65,6 +66,35 @@ def test_every_combination_of_arguments_takes_torchs_way(name, options):
         if step in (0, 1, 10):
             pair.check()
     pair.check()
+
+
+@pytest.mark.parametrize("variant", ["foreach", "fused"])
+@pytest.mark.parametrize(("name", "options"), RICH, ids=RICH_ID)
+def test_torchs_variants_take_the_same_way(name, options, variant):
+    if variant not in inspect.signature(getattr(torch.optim, name)).parameters:
+        pytest.skip(f"torch's {name} has no {variant}")
+    pair = Pair(name, {**options, variant: True})
+    for step in range(STEPS):
+        pair.step(step)
+    pair.check()
+
+
+@pytest.mark.parametrize("variant", ["foreach", "fused", "capturable"])
+@pytest.mark.parametrize(("name", "options"), RICH, ids=RICH_ID)
+def test_the_switches_of_torchs_variants_change_nothing(name, options, variant):
+    accepted = inspect.signature(getattr(torch.optim, name)).parameters
+    assert (variant in accepted) == (
+        variant in inspect.signature(getattr(mt.optim, name)).parameters
+    )
+    ends = []
+    for switch in [{}, {variant: True}] if variant in accepted else []:
+        params = [mt.tensor([1.0, -2.0], requires_grad=True)]
+        optimizer = make(name, params, **options, **switch)
+        for step in range(5):
+            params[0].grad = mt.tensor([0.5, step - 2.0])
+            optimizer.step()
+        ends.append(arrays(params)[0].tobytes())
+    assert len(set(ends)) == bool(ends)
 
 
 @pytest.mark.parametrize(("name", "options"), RICH, ids=RICH_ID)
@@ -198,8 +228,6 @@ def test_an_optimizer_prints_as_torchs(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_arguments_have_torchs_names_order_and_defaults(name):
-    import inspect
-
     ours = inspect.signature(getattr(mt.optim, name)).parameters
     theirs = inspect.signature(getattr(torch.optim, name)).parameters
     found = [(p.name, p.kind, p.default) for p in ours.values()]

@@ -61,8 +61,10 @@ def _norm(array: np.ndarray[Any, Any], order: float) -> Any:
     flat = array.reshape(-1)
     if not flat.size:
         return array.dtype.type(0)
+    if array.dtype == np.float16:  # squares would leave its range long before their root does
+        flat = flat.astype(np.float32)
     if order == 2:
-        return np.sqrt(np.dot(flat, flat))
+        return np.sqrt(np.dot(flat, flat)).astype(array.dtype)
     return np.asarray(np.linalg.norm(flat, order)).astype(array.dtype)[()]
 
 
