@@ -70,6 +70,7 @@ sanitize:
 
 bench: $(READY_TO_BENCH)
 	$(RUN) benchmarks/step.py --output benchmarks/RESULTS.md
+	$(RUN) benchmarks/ops.py --output benchmarks/RESULTS.md
 	$(RUN) benchmarks/activations.py --output benchmarks/RESULTS.md
 	$(RUN) benchmarks/engine.py --output benchmarks/RESULTS.md
 	$(RUN) benchmarks/optimizers.py --output benchmarks/RESULTS.md

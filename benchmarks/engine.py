@@ -1,4 +1,4 @@
-"""Time what is not arithmetic: import, size on disk, small recorded operations, long chains.
+"""Time what is not arithmetic: import, size on disk, long chains.
 
 python benchmarks/engine.py --output benchmarks/RESULTS.md
 """
@@ -15,29 +15,23 @@ from pathlib import Path
 from typing import Any
 
 import common
-import numpy as np
 import peers
 from common import Child, Progress, Repeat
 
-OPERATIONS = ["add", "mul", "relu", "matmul", "sum"]
 CHAINS = [100_000, 1_000_000]
 STAGES = ["forward", "backward", "delete", "delete unwalked"]
 LIBRARIES = ["microtensor", "torch"]
 IMPORT_LIMIT = 0.060
 SIZE_LIMIT = 2_000_000
 
-REPORT = """## Import, size and overhead
+REPORT = """## Import, size and chains
 
-Fresh interpreters for imports, and one process on one core for each library; peers in turn, the
-minimum over {rounds} rounds (7 for imports, 2 for chains).
+Fresh interpreters for imports, the minimum over {rounds} rounds, and for chains one process on one
+core for each library, the minimum over 2; peers in turn.
 
 {machine}
 
 {imports}
-
-One operation on 16×16 float32 tensors that require a gradient, its graph recorded:
-
-{operations}
 
 A chain `y = y + one` of 16-element tensors: growing it, walking it backward, deleting it
 afterwards, and deleting one that was never walked. Linear time means the same time a node at both
@@ -60,33 +54,9 @@ def open_peer(
     describe = peers.describe_torch if peer == "torch" else peers.describe_microtensor
 
     def prepare(name: str) -> tuple[Repeat | None, object]:
-        if name.isdigit():
-            return None, chain(library, int(name))
-        return recorded(library, name), None
+        return None, chain(library, int(name))
 
     return describe(), prepare
-
-
-def recorded(library: Any, operation: str) -> Repeat:
-    """Return a loop of one operation on 16×16 float32 tensors that require a gradient."""
-    generator = np.random.default_rng(0)
-    a, b = (
-        library.tensor(generator.standard_normal((16, 16), dtype=np.float32), requires_grad=True)
-        for _ in range(2)
-    )
-    function = getattr(library, operation)
-    if operation in ("relu", "sum"):
-
-        def repeat(n: int) -> None:
-            for _ in range(n):
-                function(a)
-    else:
-
-        def repeat(n: int) -> None:
-            for _ in range(n):
-                function(a, b)
-
-    return repeat
 
 
 def chain(library: Any, length: int) -> dict[str, float]:
@@ -167,30 +137,6 @@ def imports_report(rounds: int, libraries: list[str]) -> str:
     )
 
 
-def operations_report(children: list[Child], rounds: int) -> str:
-    """Time small recorded operations in turn; return their table."""
-    progress = Progress(len(OPERATIONS) * rounds, "operations")
-    rows = []
-    for operation in OPERATIONS:
-        common.build(children, operation)
-        times = []
-        for _ in range(rounds):
-            times.append(common.turn(children))
-            progress.step(operation)
-        best = common.minima(times)
-        rows.append(
-            [
-                operation,
-                common.ratio(best, *LIBRARIES),
-                *(f"{best[x] * 1e6:.2f}" if x in best else "-" for x in LIBRARIES),
-            ]
-        )
-    progress.close()
-    return common.table(
-        ["operation", "microtensor / torch", *(f"{x}, µs" for x in LIBRARIES)], rows
-    )
-
-
 def chains_report(children: list[Child], rounds: int) -> str:
     """Grow, walk and delete long chains in turn; return the table of times a node."""
     progress = Progress(len(CHAINS) * rounds, "chains")
@@ -218,14 +164,13 @@ def chains_report(children: list[Child], rounds: int) -> str:
 
 def main() -> None:
     """Parse the command line, run, print, and write the section."""
-    parser = common.arguments(__doc__.splitlines()[0], rounds=15)
+    parser = common.arguments(__doc__.splitlines()[0], rounds=7)
     options = parser.parse_args()
 
     machine = common.machine(["microtensor", "numpy", "torch"])
     children, described = common.start(__file__, LIBRARIES, threads=1)
     # A fresh interpreter that imports PyTorch takes seconds, a chain of a million nodes a minute.
-    imports = imports_report(min(options.rounds, 7), list(described))
-    operations = operations_report(children, options.rounds)
+    imports = imports_report(options.rounds, list(described))
     chains = chains_report(children, min(options.rounds, 2))
     for child in children:
         child.close()
@@ -235,7 +180,6 @@ def main() -> None:
         rounds=options.rounds,
         machine=machine,
         imports=imports,
-        operations=operations,
         chains=chains,
         ran=ran,
     )

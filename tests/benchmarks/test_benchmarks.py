@@ -82,3 +82,13 @@ def test_step_refuses_what_is_no_case():
     ended = run("step.py", "--cases", "2-4-3")
     assert ended.returncode == 2
     assert "2-4-3" in ended.stderr
+
+
+def test_ops_runs_and_writes_its_section(tmp_path):
+    output = tmp_path / "RESULTS.md"
+    arguments = ["--operations", "add", "sum, rows", "--threads", "1", "--rounds", "1"]
+    ended = run("ops.py", *arguments, "--output", output)
+    assert ended.returncode == 0, ended.stderr
+    for row in ("| sum, rows ", "| relu "):
+        assert row in ended.stdout
+    assert "<!-- begin ops -->" in output.read_text()
