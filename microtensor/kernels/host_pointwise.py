@@ -203,6 +203,9 @@ def where(condition: Array, a: Array, b: Array, out: Array) -> None:
     of the time: many elements are chosen by their bits, b + (a - b)·condition with xor for plus and
     minus.
     """
+    if condition.size == 1:
+        np.copyto(out, a if condition.item() else b, casting="unsafe")
+        return
     if out.size >= _MANY and a.dtype == b.dtype == out.dtype and out.itemsize in _BITS:
         bits = _BITS[out.itemsize]
         a, b, chosen = a.view(bits), b.view(bits), out.view(bits)

@@ -29,6 +29,8 @@ def test_where_takes_the_bits_of_what_it_chooses(dtype, size):
         (a[:, :1], b[3, 3], condition),
         (np.array(1, dtype), np.array(0, dtype), condition),
         (a[::-1].T[::2], b.T[1::2], condition[:1].T[::2]),
+        (a, b[0], condition[:1, :1]),
+        (a[:1], b, np.array(not condition[0, 0])),
     ):
         shape = np.broadcast_shapes(left.shape, right.shape, chosen.shape)
         out = np.full(shape, 3, dtype)
