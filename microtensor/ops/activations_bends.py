@@ -184,9 +184,10 @@ def _by_sign(alpha: Any, above: Any, at_zero: Any, below: Any) -> Any:
 
 
 def _soft_exponential_by_alpha(x: Any, alpha: Any) -> Any:
-    safe, rest = never_zero(alpha), _bent_below(x, alpha)
-    power, root = exp(mul(alpha, x)), where(lt(alpha, 0.0), rest, 1.0)
-    above = add(div(sub(mul(power, sub(mul(alpha, x), 1.0)), -1.0), square(safe)), 1.0)
+    safe, scaled = never_zero(alpha), mul(alpha, x)
+    rest = sub(sub(1.0, square(alpha)), scaled)  # as in _bent_below, in one pass over x
+    power, root = exp(scaled), where(lt(alpha, 0.0), rest, 1.0)
+    above = add(div(add(mul(power, sub(scaled, 1.0)), 1.0), square(safe)), 1.0)
     slope = div(add(x, mul(alpha, 2.0)), mul(safe, root))
     below = add(div(log(root), square(safe)), slope)
     return _by_sign(alpha, above, add(mul(square(x), 0.5), 1.0), below)

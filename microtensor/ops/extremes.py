@@ -16,6 +16,7 @@ from microtensor.ops.comparison import eq, isnan, logical_and, logical_or
 from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.picking import choice, one_dim, refuse_empty
 from microtensor.ops.reductions import CASES, spread, sum
+from microtensor.ops.shape import reshape
 from microtensor.tensor import Tensor
 
 _INT64, _BOOL = np.dtype(np.int64), np.dtype(bool)
@@ -28,8 +29,9 @@ def _is_all(dim: Any) -> bool:
 def _shared(g: Any, chosen: Any, dim: Any) -> Any:
     """Divide a gradient among the elements that a mask of ones and zeros chooses."""
     count = sum(chosen, dim if dim is not None else (), keepdim=True)
-    # The mask is float32, exact for ones; the quotient is not, so it comes last.
-    return div(mul(spread(g, chosen.shape, dim), chosen), count)
+    # Divided before it is spread: there are fewer quotients. The mask is float32, exact for ones
+    # and their number.
+    return mul(spread(div(g, reshape(count, g.shape)), chosen.shape, dim), chosen)
 
 
 def _extreme(name: str, kernel: Callable[..., None], word: str) -> Any:
