@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from microtensor.nn import functional as F
@@ -23,6 +24,8 @@ def _filled(count: int, value: float, device: Any, dtype: Any) -> Parameter:
 def _per_channel(parameter: Tensor, input: Tensor) -> Tensor:
     """Let a parameter of one number per channel stand along the input's second dimension."""
     count, dim = parameter.numel(), input.dim()
+    if count == 1 and dim == 0:
+        return parameter.reshape(())  # or the result would have the parameter's dimension
     if count == 1 or dim <= 1:
         return parameter
     if input.shape[1] != count:
@@ -42,7 +45,7 @@ class RReLU(Module):
         inplace: whether to overwrite the input.
 
     Raises:
-        ValueError: lower > upper.
+        ValueError: lower > upper, or one that is not finite.
 
     References:
         Xu et al. 2015, arXiv:1505.00853
@@ -52,8 +55,10 @@ class RReLU(Module):
         self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False
     ) -> None:
         super().__init__()
-        if not lower <= upper:
-            raise ValueError(f"RReLU: needs lower <= upper, got lower={lower!r}, upper={upper!r}")
+        if not -math.inf < lower <= upper < math.inf:
+            raise ValueError(
+                f"RReLU: needs lower <= upper, both finite, got lower={lower!r}, upper={upper!r}"
+            )
         self.lower = lower
         self.upper = upper
         self.inplace = inplace
@@ -286,6 +291,8 @@ class APL(Module):
         if self.num_parameters > 1 and input.dim() > 2:
             shape = (self.num_hinges, self.num_parameters, *[1] * (input.dim() - 2))
             slopes, hinges = slopes.reshape(shape), hinges.reshape(shape)
+        elif self.num_parameters == 1 and not input.dim():
+            slopes, hinges = slopes.reshape(-1), hinges.reshape(-1)
         return F.apl(input, slopes, hinges)
 
     def extra_repr(self) -> str:
