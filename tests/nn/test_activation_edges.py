@@ -91,3 +91,15 @@ def test_infinities_leave_the_slopes_of_srelus_other_piece_alone():
 def test_what_is_no_legal_number_is_refused_by_name(make, error, words):
     with pytest.raises(error, match=words):
         make()
+
+
+PER_CHANNEL = [name for name in LEARNED if name != "PReLU"]
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (2, 1), (2, 1, 4), (3, 2)])
+@pytest.mark.parametrize("name", PER_CHANNEL)
+def test_an_input_of_other_channels_is_refused_and_never_grown(name, shape):
+    module = nn.APL(2, 3) if name == "APL" else getattr(nn, name)(3)
+    with pytest.raises(RuntimeError, match="3 channels that num_parameters is, got shape"):
+        module(mt.ones(shape))
+    assert module(mt.ones(3)).shape == (3,) and module(mt.ones(2, 3, 1)).shape == (2, 3, 1)
