@@ -110,7 +110,7 @@ celu: Any = activation(
     inplace_argument=True,
     inplace_function=True,
     namespaces=("mt", "nn.functional"),
-    kinks=(0.0,),
+    samples=samples.one(avoid=(0.0,)),  # where the second derivative jumps
     summary="Exponential linear unit whose derivative is continuous for every alpha.",
     formula="x if x > 0 else alpha·(e^(x/alpha) - 1)",
     derivative="1 if x > 0 else e^(x/alpha)",

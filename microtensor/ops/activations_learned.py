@@ -215,7 +215,6 @@ star_relu: Any = activation(
         ),
         "bias": (lambda x, scale, bias: 1.0, lambda x, scale, bias: 0.0),
     },
-    kinks=(0.0,),
     samples=samples.given((((3, 4), (1,), (1,)), {}), (((2, 3), (3,), (1,)), {})),
     summary="Rectify, square, and scale to mean 0 and variance 1.",
     formula="scale·max(0, x)² + bias",
