@@ -103,3 +103,19 @@ def test_an_input_of_other_channels_is_refused_and_never_grown(name, shape):
     with pytest.raises(RuntimeError, match="3 channels that num_parameters is, got shape"):
         module(mt.ones(shape))
     assert module(mt.ones(3)).shape == (3,) and module(mt.ones(2, 3, 1)).shape == (2, 3, 1)
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_half_precision_is_a_call_away_and_close_to_double(name):
+    halved, doubled = getattr(nn, name)(), getattr(nn, name)().double()
+    assert halved.half() is halved
+    found = []
+    for module, dtype in ((halved, mt.float16), (doubled, mt.float64)):
+        x = mt.tensor([-1.5, 0.5, 2.0], dtype=dtype, requires_grad=True)
+        y = module(x)
+        y.sum().backward()
+        results = [y.detach(), x.grad, *[p.grad for p in module.parameters()]]
+        assert all(one.dtype is dtype for one in results)
+        found.append([one.double().flatten().tolist() for one in results])
+    for one, other in zip(*found, strict=True):
+        assert one == pytest.approx(other, rel=2e-3, abs=2e-3)
