@@ -119,3 +119,21 @@ def test_half_precision_is_a_call_away_and_close_to_double(name):
         found.append([one.double().flatten().tolist() for one in results])
     for one, other in zip(*found, strict=True):
         assert one == pytest.approx(other, rel=2e-3, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        ("threshold(x, 0.1, 20.0)", 20.0),
+        ("hardshrink(x, 0.1)", 0.0),
+        ("softshrink(x, 0.1)", 0.0),
+        ("hardtanh(x, -1.0, 0.1)", 0.1),
+        ("hardtanh(x, 0.1, 1.0)", 0.1),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 33])
+def test_float32s_number_nearest_to_a_threshold_lies_at_it(text, value, size):
+    x = mt.full((size,), 0.1, requires_grad=True)
+    y = eval(f"F.{text}", {"F": F, "x": x})
+    y.sum().backward()
+    assert (y == mt.tensor(value)).all() and (x.grad == 0.0).all()
