@@ -25,13 +25,24 @@ def _wide(x: Array) -> Array:
     return x.astype(np.float64, copy=False)
 
 
+def _as_in_c(x: Array, parameters: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Round parameters to float32 for elements of that dtype.
+
+    The kernels in C do: an element that is the float32 of 0.1 lies at a threshold of 0.1, not
+    above it.
+    """
+    if x.dtype != np.float32:
+        return parameters
+    return tuple(np.float32(p) if isinstance(p, (float, np.ndarray)) else p for p in parameters)
+
+
 def _unary(formula: Callable[..., Array]) -> Callable[..., None]:
     """Make kernel(x, out, ...) of y = formula(x, ...)."""
 
     @functools.wraps(formula)
     def kernel(x: Array, out: Array, *parameters: float) -> None:
         with np.errstate(all="ignore"):
-            np.copyto(out, formula(_wide(x), *parameters), casting="unsafe")
+            np.copyto(out, formula(_wide(x), *_as_in_c(x, parameters)), casting="unsafe")
 
     return kernel
 
@@ -42,7 +53,8 @@ def _binary(formula: Callable[..., Array]) -> Callable[..., None]:
     @functools.wraps(formula)
     def kernel(g: Array, saved: Array, out: Array, *parameters: float) -> None:
         with np.errstate(all="ignore"):
-            np.copyto(out, formula(_wide(g), _wide(saved), *parameters), casting="unsafe")
+            found = formula(_wide(g), _wide(saved), *_as_in_c(saved, parameters))
+            np.copyto(out, found, casting="unsafe")
 
     return kernel
 

@@ -91,6 +91,7 @@ def diagnose(
     of them, be it a module or a call in ``forward``:
 
     - a unit is dead if its activation's slope is 0 on every row: nothing can be learned through it;
+      so are outputs, if an activation follows the last layer;
     - it is saturated if its slope is below 0.005 on at least 95 % of rows;
     - the gradient vanishes or explodes if its root mean square at a layer is under a thousandth, or
       over a thousand times, of that at the last layer;

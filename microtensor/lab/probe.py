@@ -36,7 +36,8 @@ class Trace:
         h: what the next Linear layer is given, (rows, units of that); None after the last one, or
             if it does not come from z.
         slope: |dh/dz| of each number, (rows, units), where what stands between the two layers acts
-            on each number alone; None where h is.
+            on each number alone; after the last layer that of the model's output, if something
+            follows; else None.
     """
 
     path: str
@@ -64,8 +65,11 @@ class Trace:
 
     @property
     def saturated(self) -> float:
-        """The share of units that are flat for most rows, without being dead."""
-        if self.slope is None:
+        """The share of units that are flat for most rows, without being dead.
+
+        NaN after the last layer: there it is an output that is sure of itself.
+        """
+        if self.slope is None or self.h is None:
             return math.nan
         flat = (self.slope < FLAT).mean(0) >= MOSTLY
         return float((flat & (self.slope != 0).any(0)).mean())
@@ -157,7 +161,8 @@ def probe(
         )
         traces = []
         for index, ((path, layer, _, z), delta) in enumerate(zip(calls, deltas, strict=True)):
-            between = _between(z, calls[index + 1][2]) if index + 1 < len(calls) else (None, None)
+            last = index + 1 == len(calls)
+            between = (None, _ending(z, output)) if last else _between(z, calls[index + 1][2])
             values = _rows(z)
             back = np.zeros(values.shape) if delta is None else _rows(delta)
             rounding = float(np.finfo(z.detach().numpy().dtype).eps)
@@ -177,6 +182,12 @@ def _between(z: mt.Tensor, h: mt.Tensor) -> tuple[Floats | None, Floats | None]:
     if slope is None:
         return None, None
     return _rows(h), np.abs(_rows(slope))
+
+
+def _ending(z: mt.Tensor, output: Any) -> Floats | None:
+    """Return the slope of what follows the last layer, or None if z itself is what comes out."""
+    slope = _between(z, output)[1] if isinstance(output, mt.Tensor) else None
+    return None if slope is None or (slope == 1).all() else slope
 
 
 def _rows(tensor: mt.Tensor) -> Floats:

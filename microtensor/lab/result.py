@@ -125,6 +125,8 @@ class Table:
     saved: Sequence[Mapping[str, Any]] | None = None
 
     def __str__(self) -> str:
+        if not self.records:  # the title says so; columns of nothing say no more
+            return self.title
         box, console, text = require("rich.box"), require("rich.console"), require("rich.text")
         shown = require("rich.table").Table(box=box.SIMPLE_HEAD)
         for column in self.columns:

@@ -14,6 +14,7 @@ from typing import Any
 from microtensor.nn.module import Module
 from microtensor.ops import published, signatures
 from microtensor.ops.activations import ACTIVATIONS
+from microtensor.ops.activations_gated import check_pieces
 from microtensor.ops.creation import empty
 from microtensor.ops.declare import parse_signature
 from microtensor.tensor import Tensor
@@ -56,6 +57,8 @@ class _Activation(Module):
         if getattr(self, "dim", -1) is None:
             # PyTorch still guesses a missing dimension, and warns that it should not.
             raise TypeError(f"{type(self).__name__}() misses the argument 'dim'")
+        if self._key == "maxout":
+            check_pieces("Maxout", self.pieces)
         if self._options and ACTIVATIONS[self._key].kernel:
             try:
                 self.forward(empty(0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from microtensor.nn import functional as F
@@ -20,17 +21,24 @@ def _filled(count: int, value: float, device: Any, dtype: Any) -> Parameter:
     return Parameter(full((count,), float(value), device=device, dtype=dtype))
 
 
-def _per_channel(parameter: Tensor, input: Tensor) -> Tensor:
-    """Let a parameter of one number per channel stand along the input's second dimension."""
-    count, dim = parameter.numel(), input.dim()
-    if count == 1 or dim <= 1:
-        return parameter
-    if input.shape[1] != count:
+def _beside(count: int, input: Tensor) -> tuple[int, ...]:
+    """Give the shape in which `count` numbers stand along the channels of an input.
+
+    They are its second dimension, or its only one.
+    """
+    dim = input.dim()
+    if count == 1:
+        return (1,) if dim else ()  # or a single number's result would have a dimension
+    if not dim or input.shape[min(dim, 2) - 1] != count:
         raise RuntimeError(
-            f"the input's second dimension must hold the {count} channels that the parameters are "
-            f"for, got shape {list(input.shape)}"
+            f"the input's second dimension must hold the {count} channels that num_parameters is, "
+            f"got shape {list(input.shape)}"
         )
-    return parameter.reshape(count, *[1] * (dim - 2))
+    return (count, *[1] * (dim - 2))
+
+
+def _reshaped(parameter: Tensor, shape: tuple[int, ...]) -> Tensor:
+    return parameter if parameter.shape == shape else parameter.reshape(shape)
 
 
 class RReLU(Module):
@@ -42,7 +50,7 @@ class RReLU(Module):
         inplace: whether to overwrite the input.
 
     Raises:
-        ValueError: lower > upper.
+        ValueError: lower > upper, or one that is not finite.
 
     References:
         Xu et al. 2015, arXiv:1505.00853
@@ -52,8 +60,10 @@ class RReLU(Module):
         self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False
     ) -> None:
         super().__init__()
-        if not lower <= upper:
-            raise ValueError(f"RReLU: needs lower <= upper, got lower={lower!r}, upper={upper!r}")
+        if not -math.inf < lower <= upper < math.inf:
+            raise ValueError(
+                f"RReLU: needs lower <= upper, both finite, got lower={lower!r}, upper={upper!r}"
+            )
         self.lower = lower
         self.upper = upper
         self.inplace = inplace
@@ -124,7 +134,8 @@ class _PerChannel(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the activation of `input`."""
-        given = [_per_channel(getattr(self, name), input) for name in self._names]
+        shape = _beside(self.num_parameters, input)
+        given = [_reshaped(getattr(self, name), shape) for name in self._names]
         result: Tensor = self._function(input, *given)
         return result
 
@@ -281,11 +292,8 @@ class APL(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return apl of `input`."""
-        slopes: Tensor = self.slopes
-        hinges: Tensor = self.hinges
-        if self.num_parameters > 1 and input.dim() > 2:
-            shape = (self.num_hinges, self.num_parameters, *[1] * (input.dim() - 2))
-            slopes, hinges = slopes.reshape(shape), hinges.reshape(shape)
+        shape = (self.num_hinges, *_beside(self.num_parameters, input))
+        slopes, hinges = _reshaped(self.slopes, shape), _reshaped(self.hinges, shape)
         return F.apl(input, slopes, hinges)
 
     def extra_repr(self) -> str:

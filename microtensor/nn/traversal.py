@@ -275,6 +275,10 @@ class Traversal:
         """Convert floating-point parameters and buffers to float64."""
         return self._convert(dtypes.float64)
 
+    def half(self) -> Self:
+        """Convert floating-point parameters and buffers to float16."""
+        return self._convert(dtypes.float16)
+
     def cpu(self) -> Self:
         """Return the module: everything is on the CPU."""
         return self

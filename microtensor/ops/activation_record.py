@@ -117,7 +117,11 @@ def _forward(
         if x.dtype.kind != "f":
             x = _from_integers(name, x)
         out = empty(x.shape, x.dtype)
-        kernel(x, out, *parameters)
+        try:
+            kernel(x, out, *parameters)
+        except TypeError:
+            given = ", ".join(repr(value) for value in parameters)
+            raise TypeError(f"{name}(): the parameters must be numbers, got {given}") from None
         return out
 
     return plain if constants else forward
@@ -151,7 +155,7 @@ def _learned_forward(name: str, kernel_name: str, gradient: bool) -> Callable[..
             refuse_integers(name, x)
         if gradient and inputs[0].dtype is not x.dtype:
             inputs = (inputs[0].astype(x.dtype), x)
-        if all(p.size == 1 for p in parameters):
+        if all(p.size == 1 and p.ndim <= x.ndim for p in parameters):
             out = empty(x.shape, x.dtype)
             own(*inputs, out, *(p.item() for p in parameters))
             return out

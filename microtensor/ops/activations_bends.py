@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from microtensor.ops import samples
 from microtensor.ops.activation_record import INFINITY, activation
-from microtensor.ops.activations_sigmoids import never_zero, sigmoid, tanh
+from microtensor.ops.activations_sigmoids import sigmoid, tanh
 from microtensor.ops.arithmetic import add, div, mul, neg, square, sub
 from microtensor.ops.bounds import clamp
 from microtensor.ops.choosing import where
 from microtensor.ops.comparison import gt, le, lt
-from microtensor.ops.powers import exp, log, rsqrt
+from microtensor.ops.powers import exp, expm1, log1p, rsqrt
+from microtensor.ops.rounding import abs
 
 SELU_SCALE = 1.0507009873554804934193349852946
 SELU_ALPHA = 1.6732632423543772848170429916717
@@ -108,7 +110,7 @@ celu: Any = activation(
     inplace_argument=True,
     inplace_function=True,
     namespaces=("mt", "nn.functional"),
-    kinks=(0.0,),
+    samples=samples.one(avoid=(0.0,)),  # where the second derivative jumps
     summary="Exponential linear unit whose derivative is continuous for every alpha.",
     formula="x if x > 0 else alpha·(e^(x/alpha) - 1)",
     derivative="1 if x > 0 else e^(x/alpha)",
@@ -179,18 +181,41 @@ def _bent_below(x: Any, alpha: Any) -> Any:
     return sub(1.0, mul(alpha, add(x, alpha)))
 
 
-def _by_sign(alpha: Any, above: Any, at_zero: Any, below: Any) -> Any:
-    return where(gt(alpha, 0.0), above, where(lt(alpha, 0.0), below, at_zero))
+# Where their formulas cancel, close to zero, the two functions below are these power series.
+_POWER_CURVE = tuple(1.0 / (math.factorial(k) * (k + 2)) for k in range(11))
+_LOG_CURVE = tuple((-1.0) ** k * (k + 1) / (k + 2) for k in range(13))
+
+
+def _near_zero(x: Any, reach: float, series: tuple[float, ...], beyond: Any) -> Any:
+    """Give a power series of x where |x| < reach, and beyond that what is given."""
+    near: Any = clamp(x, min=-reach, max=reach)
+    total: Any = mul(near, series[-1])
+    for factor in series[-2:0:-1]:
+        total = mul(add(total, factor), near)
+    return where(lt(abs(x), reach), add(total, series[0]), beyond(where(lt(abs(x), reach), 1.0, x)))
+
+
+def _power_curve(u: Any) -> Any:
+    """(eᵘ·(u - 1) + 1)/u², 1/2 at 0: how much of x² the slope of (e^(αx) - 1)/α by α is."""
+    return _near_zero(
+        u, 0.1, _POWER_CURVE, lambda u: div(add(mul(expm1(u), sub(u, 1.0)), u), square(u))
+    )
+
+
+def _log_curve(w: Any) -> Any:
+    """(ln(1 + w) - w/(1 + w))/w², 1/2 at 0: the same for the logarithm."""
+    return _near_zero(
+        w, 0.05, _LOG_CURVE, lambda w: div(sub(log1p(w), div(w, add(w, 1.0))), square(w))
+    )
 
 
 def _soft_exponential_by_alpha(x: Any, alpha: Any) -> Any:
-    safe, scaled = never_zero(alpha), mul(alpha, x)
-    rest = sub(sub(1.0, square(alpha)), scaled)  # as in _bent_below, in one pass over x
-    power, root = exp(scaled), where(lt(alpha, 0.0), rest, 1.0)
-    above = add(div(add(mul(power, sub(scaled, 1.0)), 1.0), square(safe)), 1.0)
-    slope = div(add(x, mul(alpha, 2.0)), mul(safe, root))
-    below = add(div(log(root), square(safe)), slope)
-    return _by_sign(alpha, above, add(mul(square(x), 0.5), 1.0), below)
+    """The slope by alpha, which has no jump at 0: alpha starts there, and its steps are small."""
+    bent, moved = lt(alpha, 0.0), add(x, alpha)
+    above = add(mul(square(x), _power_curve(where(bent, 0.0, mul(alpha, x)))), 1.0)
+    w = where(bent, neg(mul(alpha, moved)), 0.0)
+    below = add(mul(square(moved), _log_curve(w)), div(1.0, add(w, 1.0)))
+    return where(bent, below, above)
 
 
 soft_exponential: Any = activation(
@@ -213,7 +238,7 @@ soft_exponential: Any = activation(
         )
     },
     samples=samples.given(
-        *((((3, 4), np.array([a])), {}) for a in (0.7, -0.2)),
+        *((((3, 4), np.array([a])), {}) for a in (0.7, -0.2, 0.02, -0.02)),
         (((2, 3), np.array([0.3, 0.5, 0.9])), {}),
     ),
     summary="Between logarithm, line and exponential, as alpha goes from negative to positive.",

@@ -193,6 +193,12 @@ swiglu: Any = _gated(
 )
 
 
+def check_pieces(name: str, pieces: Any) -> None:
+    """Raise a ValueError for a size of maxout's groups that is no whole number of at least 1."""
+    if isinstance(pieces, bool) or not isinstance(pieces, int) or pieces < 1:
+        raise ValueError(f"{name}: needs a whole number pieces >= 1, got pieces={pieces!r}")
+
+
 @composed(
     "maxout",
     "input: Tensor, pieces: int, dim: int = -1",
@@ -212,15 +218,14 @@ def maxout(input: Tensor, pieces: int, dim: int = -1) -> Tensor:
         dim: the dimension; it becomes that many times shorter.
 
     Raises:
-        ValueError: pieces < 1.
+        ValueError: pieces that are no whole number of at least 1.
         RuntimeError: pieces do not divide the dimension.
     """
     if not isinstance(input, Tensor):
         refuse("maxout", "input", input)
     if input._array.dtype.kind != "f":
         refuse_integers("maxout", input._array)
-    if pieces < 1:
-        raise ValueError(f"maxout: needs pieces >= 1, got pieces={pieces!r}")
+    check_pieces("maxout", pieces)
     shape = input._array.shape
     dim = checked_dim(dim, len(shape))
     if not shape or shape[dim] % pieces:

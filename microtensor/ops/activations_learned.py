@@ -69,6 +69,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     if not isinstance(weight, Tensor):
         refuse("prelu", "weight", weight)
     shape, count = input._array.shape, weight._array.size
+    if not shape and count == 1:
+        return _prelu.op.public(input, reshape(weight, ()))
     if weight._array.dtype != input._array.dtype:
         raise RuntimeError(
             f"prelu: Type promoting not supported. Got {input.dtype} and {weight.dtype}"
@@ -191,8 +193,10 @@ def srelu(
     if input._array.dtype.kind != "f":
         refuse_integers("srelu", input._array)
     above, below = sub(input, upper_threshold), sub(input, lower_threshold)
-    right = add(upper_threshold, mul(upper_slope, above))
-    left = add(lower_threshold, mul(lower_slope, below))
+    # Each piece ends at its threshold, so that an infinite element on the other side of it does
+    # not come into the gradient of a slope as 0·∞.
+    right = add(upper_threshold, mul(upper_slope, clamp(above, min=0.0)))
+    left = add(lower_threshold, mul(lower_slope, clamp(below, max=0.0)))
     bent = where(gt(below, 0.0), input, left)
     return where(lt(above, 0.0), bent, right)
 
@@ -211,7 +215,6 @@ star_relu: Any = activation(
         ),
         "bias": (lambda x, scale, bias: 1.0, lambda x, scale, bias: 0.0),
     },
-    kinks=(0.0,),
     samples=samples.given((((3, 4), (1,), (1,)), {}), (((2, 3), (3,), (1,)), {})),
     summary="Rectify, square, and scale to mean 0 and variance 1.",
     formula="scale·max(0, x)² + bias",

@@ -296,7 +296,7 @@ squared_relu: Any = activation(
     formula="max(0, x)²",
     derivative="2·max(0, x)",
     range="[0, ∞)",
-    kinks=(0.0,),
+    samples=samples.one(avoid=(0.0,)),  # where the second derivative jumps
     limits=(0.0, INFINITY),
     slopes=(0.0, INFINITY),
     ulp=0.5,

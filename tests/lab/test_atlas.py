@@ -1,6 +1,7 @@
 """What the atlas measures, held to known facts, and to functions that lack the property."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from microtensor import lab
 from microtensor.lab.atlas_report import caption
 from microtensor.lab.catalogue import chosen, known
 from microtensor.lab.traits import derivative_error, number, traits
+from microtensor.ops.activations import ACTIVATIONS
 
 
 def measured(name):
@@ -153,6 +155,17 @@ def test_every_activation_is_measured_and_its_derivative_is_its_slope():
     assert "softmax" not in names and "glu" not in names
     for one in known().values():
         assert np.isfinite(one(np.linspace(-5, 5, 11))).all(), one.name
+
+
+def test_the_records_say_what_is_measured():
+    for name in lab.activation_names():
+        record, found = ACTIVATIONS[name], measured(name)
+        if name not in ("threshold", "elu"):  # no defaults; a kink, but with another alpha
+            assert set(record.kinks) == {*found.kinks, *found.jumps}, name
+        lowest = re.match(r"\[(-?[\d.]+),", record.range)
+        if lowest:
+            digits = len(lowest[1].partition(".")[2])
+            assert round(found.lowest, digits) == float(lowest[1]), name
 
 
 def test_captions_say_what_was_measured():

@@ -221,3 +221,27 @@ def test_the_result_has_a_picture_tables_and_five_verdicts(data, tmp_path):
         "diagnosis.png", "diagnosis.csv", "diagnosis_findings.csv", "diagnosis.json",
     }  # fmt: skip
     assert found(result) <= ILLNESSES
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_units_that_die_in_an_activation_at_the_end_are_seen(layers):
+    first = [nn.Linear(8, 8), nn.Tanh()] if layers == 2 else []
+    last = nn.Linear(8, 4)
+    with mt.no_grad():
+        last.bias[:3] = -100.0
+    model = nn.Sequential(*first, last, nn.ReLU())
+    found = lab.diagnose(model, mt.randn(64, 8)).findings
+    assert ("dead units", str(len(first)), 0.75) in [(f.illness, f.layer, f.number) for f in found]
+
+
+def test_outputs_that_are_sure_of_themselves_do_not_count_as_saturated():
+    last = nn.Linear(8, 4)
+    with mt.no_grad():
+        last.bias.fill_(10.0)
+    assert lab.diagnose(nn.Sequential(last, nn.Sigmoid()), mt.randn(64, 8)).healthy
+
+
+def test_a_healthy_network_has_no_empty_table_of_remedies():
+    model = nn.Sequential(nn.Linear(8, 32), nn.Tanh(), nn.Linear(32, 2))
+    text = str(lab.diagnose(model, mt.randn(64, 8)))
+    assert "No findings" in text and "what helps" not in text
