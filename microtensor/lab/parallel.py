@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import microtensor as mt
+from microtensor.lab.interruption import workers_deaf_to_ctrl_c
 from microtensor.lab.optional import require
 
 Answer = TypeVar("Answer")
@@ -44,12 +44,25 @@ def run_all(
     calls = (joblib.delayed(_numbered)(index, function, one) for index, one in enumerate(arguments))
     answers: dict[int, Answer] = {}
     with _progress_bar(progress, len(arguments)) as advance:
-        with _workers_deaf_to_ctrl_c():
-            arriving = parallel(calls)
-        for index, answer in arriving:
-            answers[index] = answer
-            advance()
+        arriving = None
+        try:
+            with workers_deaf_to_ctrl_c() if jobs != 1 else nullcontext():
+                arriving = parallel(calls)
+            for index, answer in arriving:
+                answers[index] = answer
+                advance()
+        finally:
+            _close(arriving)
     return [answers[index] for index in range(len(arguments))]
+
+
+def _close(arriving: Any) -> None:
+    """Kill the workers, if answers are still to come that nobody waits for."""
+    if arriving is None:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # joblib counts the calls that are given up
+        arriving.close()
 
 
 def _numbered(
@@ -62,24 +75,6 @@ def _numbered(
         return index, function(*arguments)
     finally:
         mt.set_num_threads(threads)
-
-
-@contextmanager
-def _workers_deaf_to_ctrl_c() -> Iterator[None]:
-    """Let processes that are started here inherit that SIGINT is ignored.
-
-    Ctrl-C goes to every process of a terminal. Workers would each print a traceback; it is for
-    this process to stop, and to stop them. (Blocking the signal, which would lose none, does not
-    do: starting a worker unblocks it.)
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # no other thread may say what a signal does, nor will it get this one
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

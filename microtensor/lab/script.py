@@ -10,10 +10,13 @@ from collections.abc import Callable, Sequence
 from microtensor.lab.catalogue import activation_names
 from microtensor.lab.data import DATASETS, Dataset, as_datasets, load_csv
 from microtensor.lab.environment import backend
+from microtensor.lab.interruption import INTERRUPTED, ends_of_ctrl_c
 from microtensor.lab.result import Result, check_folder
 
-# Exit statuses: argparse's own for wrong arguments, and a shell's for a command ended by Ctrl-C.
-REFUSED, INTERRUPTED = 2, 130
+# The exit status for what cannot be done: argparse's own for wrong arguments.
+REFUSED = 2
+# What is said after Ctrl-C.
+_INTERRUPTED = "\ninterrupted: no file was left half-written"
 
 
 def parser(description: str, datasets: Sequence[str] = ()) -> argparse.ArgumentParser:
@@ -84,7 +87,8 @@ def run(
     """Run an experiment as a script does, and return the exit status.
 
     Data and output folder are checked before the work. What is wrong with them is said in one
-    line on standard error; so is Ctrl-C, which leaves no file half-written.
+    line on standard error; so is Ctrl-C, which leaves no file half-written and ends the process
+    within seconds.
 
     Args:
         arguments: what :func:`parser` parsed.
@@ -92,24 +96,31 @@ def run(
         experiment: the work, on the data sets that were asked for; none if it needs none.
     """
     try:
-        try:
-            folder = check_folder(arguments.out)
-            datasets = _datasets(arguments)
-        except (ValueError, TypeError) as error:
-            return _refused(error)
-        print(backend())
-        if datasets:
-            named = ", ".join(f"{one.name} {one.x.shape}" for one in datasets)
-            print(f"data: {named}; seed {arguments.seed}")
-        print(f"{settings}\n", flush=True)
-        result = experiment(datasets)
-        print(f"{result}\n", flush=True)
-        saved = result.save(folder)
+        with ends_of_ctrl_c(_INTERRUPTED):
+            return _run(arguments, settings, experiment)
     except KeyboardInterrupt:
-        print("\ninterrupted: no file was left half-written", file=sys.stderr)
+        print(_INTERRUPTED, file=sys.stderr, flush=True)
         return INTERRUPTED
     except (OSError, ImportError) as error:
         return _refused(error)
+
+
+def _run(
+    arguments: argparse.Namespace, settings: str, experiment: Callable[[list[Dataset]], Result]
+) -> int:
+    try:
+        folder = check_folder(arguments.out)
+        datasets = _datasets(arguments)
+    except (ValueError, TypeError) as error:
+        return _refused(error)
+    print(backend())
+    if datasets:
+        named = ", ".join(f"{one.name} {one.x.shape}" for one in datasets)
+        print(f"data: {named}; seed {arguments.seed}")
+    print(f"{settings}\n", flush=True)
+    result = experiment(datasets)
+    print(f"{result}\n", flush=True)
+    saved = result.save(folder)
     if result.seconds:
         print("Time, which differs from run to run:")
     for what, seconds in result.seconds.items():

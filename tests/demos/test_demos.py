@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -146,18 +147,31 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_work(name, tmp_pa
     assert run.stderr.startswith("error: cannot write to") and "backend" not in run.stdout
 
 
-@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT to a process group")
-@pytest.mark.parametrize("name", DEMOS)
-def test_ctrl_c_in_the_middle_ends_cleanly(name, tmp_path):
+@contextmanager
+def begun(*arguments):
+    """A demo whose work has begun; whatever happens, no process and no pipe is left of it."""
     process = subprocess.Popen(
-        command(name, "--out", tmp_path / "out", "--jobs", 2),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
-        start_new_session=True,
+        command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=environment(), start_new_session=True,
     )  # fmt: skip
-    assert process.stdout.readline().startswith("backend")  # the work begins
-    time.sleep(2)
-    os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    with process:
+        try:
+            assert process.stdout.readline().startswith("backend")
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT to a process group")
+@pytest.mark.parametrize(("name", "seconds"), [*((name, 2) for name in DEMOS), (DEMOS[-1], 0.3)])
+def test_ctrl_c_ends_cleanly(name, seconds, tmp_path):
+    with begun(name, "--out", tmp_path / "out", "--jobs", 2) as process:
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)  # by someone who cannot wait
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert errors.strip().endswith("interrupted: no file was left half-written")
     assert "Traceback" not in errors
