@@ -77,6 +77,7 @@ class Diagnosis(Result):
         return not self.findings
 
 
+@np.errstate(all="ignore")  # what overflows is to be reported, not warned of
 def diagnose(
     model: nn.Module,
     data: Any,
@@ -96,6 +97,8 @@ def diagnose(
     - the gradient vanishes or explodes if its root mean square at a layer is under a thousandth, or
       over a thousand times, of that at the last layer;
     - two layers collapse into one linear map if what stands between them is linear on the data.
+
+    Where parameters, signals or gradients are not finite, no verdict says that something holds.
 
     Args:
         model: any module with at least one Linear layer.

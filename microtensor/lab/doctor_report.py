@@ -54,6 +54,9 @@ def _record(trace: Trace, last: Trace, findings: Sequence[Finding]) -> dict[str,
         "dead": trace.dead,
         "saturated": trace.saturated,
         "bend": trace.bend,
+        "sound": all(
+            np.isfinite(one.detach().numpy()).all() for one in trace.layer.parameters(recurse=False)
+        ),
         "found": ", ".join(dict.fromkeys(ills)),
     }
 
@@ -127,6 +130,7 @@ def _verdicts(
     command: str,
 ) -> list[Verdict]:
     remedies = {finding.illness: finding.remedy for finding in findings}
+    unknown = _not_finite(records)
 
     def judge(illness: str, claim: str, key: str, worst: Any, relation: Any, what: str) -> Verdict:
         # The last layer is the measure of gradients, and has nothing after it.
@@ -137,8 +141,9 @@ def _verdicts(
         remedy = f"; remedy: {remedies[illness]}" if illness in remedies else ""
         at = f", at layer {layer}" if known else ", of which there is none to judge"
         return Verdict(
-            claim, number, limits[illness], relation, detail=what + at + remedy, command=command
-        )
+            claim, number, limits[illness], relation, open_because=unknown,
+            detail=what + at + remedy, command=command,
+        )  # fmt: skip
 
     share = "largest share of a layer's units"
     size = "gradient of a layer, relative to the last"
@@ -170,6 +175,20 @@ def _verdicts(
             "smallest bend between two layers",
         ),
     ]
+
+
+def _not_finite(records: Sequence[Mapping[str, Any]]) -> str:
+    """Return why nothing can be said of a network: where it first computes NaN or infinity."""
+    for row in records:
+        if not row["sound"]:
+            return f"the parameters of layer {row['layer']} are not finite"
+    for row in records:
+        if not math.isfinite(row["signal"]):
+            return f"what follows layer {row['layer']} is not finite"
+    for row in reversed(records):  # it came from behind
+        if not math.isfinite(row["gradient"]):
+            return f"the gradient at layer {row['layer']} is not finite"
+    return ""
 
 
 def _picture(records: Sequence[Mapping[str, Any]], limits: Mapping[str, float]) -> Figure:

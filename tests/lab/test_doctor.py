@@ -120,6 +120,25 @@ def test_weights_that_are_nan_count_as_exploding(data):
     assert "exploding gradients" in found(lab.diagnose(model, data))
 
 
+@pytest.mark.parametrize(
+    ("value", "place", "reason"),
+    [
+        (np.nan, 2, "the parameters of layer 2 are not finite"),
+        (np.inf, -1, "the parameters of layer "),
+        (1e38, 0, "what follows layer 0 is not finite"),
+    ],
+)
+def test_of_what_is_not_finite_nothing_is_said_to_hold(value, place, reason, data):
+    model = network(nn.LeakyReLU)
+    with mt.no_grad():
+        model[place].weight.fill_(value)
+    result = lab.diagnose(model, data)
+    assert {verdict.status for verdict in result.verdicts} <= {"fails", "unresolved"}
+    assert all(verdict.open_because.startswith(reason) for verdict in result.verdicts)
+    assert status(result, "do not explode") == "fails"
+    assert "open: " + reason in str(result)
+
+
 @pytest.mark.parametrize("activation", [None, nn.Dropout, lambda: nn.LeakyReLU(1.0)])
 def test_layers_without_an_activation_between_them_collapse(activation, data):
     result = lab.diagnose(network(activation, depth=2), data)
