@@ -11,12 +11,12 @@ from microtensor.lab import script
 def main() -> int:
     """Run the demo; see ``--help``."""
     parser = script.parser(
-        "Draw every activation that acts on each number alone with its derivative, and say of each "
-        "what can be measured: range, slopes, saturation, kinks and more."
+        "Draw every activation with its derivative, and say of each what can be measured: range, "
+        "slopes, saturation, kinks and more."
     )
-    script.add_only(parser, "all")
+    script.add_only(parser, "all", lab.panel_names())
     arguments = parser.parse_args()
-    names = arguments.only or lab.activation_names()
+    names = arguments.only or lab.panel_names()
     return script.run(
         arguments,
         f"{len(names)} activations, on a grid of float64 numbers and far out",

@@ -14,6 +14,7 @@ from microtensor.lab.doctor import Diagnosis, Finding, diagnose
 from microtensor.lab.linear import Plan, linear_collapse
 from microtensor.lab.optimizers import OPTIMIZERS, Recipe
 from microtensor.lab.result import Column, Result, Table, Verdict, check_folder
+from microtensor.lab.slices import panel_names
 from microtensor.lab.traits import Traits, traits
 from microtensor.lab.trial import Budget, Task
 
@@ -45,5 +46,6 @@ __all__ = [
     "linear_collapse",
     "load",
     "load_csv",
+    "panel_names",
     "traits",
 ]

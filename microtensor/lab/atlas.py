@@ -7,20 +7,22 @@ from collections.abc import Sequence
 from microtensor.lab.atlas_report import atlas_result
 from microtensor.lab.catalogue import chosen
 from microtensor.lab.result import Result
+from microtensor.lab.slices import panels
 from microtensor.lab.traits import derivative_error, traits
 
-# As many panels as the article has figures.
-_PAGE = 26
+# Seven rows of panels.
+_PAGE = 28
 
 
 def atlas(names: Sequence[str] | None = None, *, command: str = "", page: int = _PAGE) -> Result:
     """Draw activations with their derivatives, each with properties measured from it.
 
     Args:
-        names: activations by their names in ``nn.functional``; by default all that act on each
-            number alone (:func:`activation_names`).
+        names: activations by their names in ``nn.functional``; by default all of the engine
+            (:func:`panel_names`). Those that mix numbers, as softmax does, are drawn and measured
+            along a line that the caption names.
         command: what the result names as the command that repeats it.
-        page: panels in one picture at most; by default as many as the article has figures, 26.
+        page: panels in one picture at most; by default 28, seven rows.
 
     Returns:
         A result with a picture for each page, a table with a row for each activation, and the
@@ -37,7 +39,7 @@ def atlas(names: Sequence[str] | None = None, *, command: str = "", page: int = 
     """
     if page < 1:
         raise ValueError(f"page must be at least 1, got {page}")
-    found = chosen(names)
+    found = chosen(names, panels())
     measured = [(one, traits(one, one.derivative)) for one in found]
     errors = [(derivative_error(one, traits_), one.label) for one, traits_ in measured]
     return atlas_result(measured, errors, page, command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ _SLOPE = 1e-4
 _COLUMNS = 4
 _ACROSS, _UP = 6.0, 2.4
 _CAPTION = 8.0
+# Letters in a line of a caption.
+_WIDE = 44
 # As many kinks as a caption's line has room for.
 _PLACES = 3
 
@@ -62,8 +65,8 @@ def atlas_result(
     )
 
 
-def caption(measured: Traits) -> str:
-    """Return the lines below a panel."""
+def caption(measured: Traits, note: str = "") -> str:
+    """Return the lines below a panel, the first of them its note if it has one."""
     steepest = "unbounded" if math.isinf(measured.steepest) else f"≤ {number(measured.steepest)}"
     origin = ["≈ x at 0"] if measured.identity_at_origin else []
     centre = "zero-centred" if measured.zero_centred else "not zero-centred"
@@ -75,7 +78,8 @@ def caption(measured: Traits) -> str:
         [_trend(measured.monotonic), _SATURATES[measured.saturates]],
         [centre, *origin, torn(measured)],
     ]
-    return "\n".join(" · ".join(line) for line in lines)
+    noted = textwrap.wrap(note.replace("-", "−"), _WIDE, break_on_hyphens=False)
+    return "\n".join([*noted, *(" · ".join(line) for line in lines)])
 
 
 def _trend(name: str) -> str:
@@ -174,6 +178,8 @@ def _panel(axes: Axes, activation: Activation, one: Traits) -> None:
     axes.axhline(0, color=QUIET, linewidth=0.6)
     axes.axvline(0, color=QUIET, linewidth=0.6)
     axes.plot(x, slope, color=DERIVATIVE, linewidth=1.5, label="f′")
+    for other in activation.others:
+        axes.plot(x, other(x), color=FUNCTION, linewidth=1.1, linestyle="--")
     axes.plot(x, y, color=FUNCTION, linewidth=2.1, label="f")
     axes.set(xlim=(-_ACROSS, _ACROSS), ylim=(-_UP, _UP))
     axes.set_xticks([-5, 0, 5])
@@ -182,7 +188,7 @@ def _panel(axes: Axes, activation: Activation, one: Traits) -> None:
     axes.grid()
     axes.set_title(activation.label, loc="left", fontsize=11.5, fontweight="bold", color=INK)
     axes.set_xlabel(
-        caption(one),
+        caption(one, activation.note),
         x=0,
         ha="left",
         ma="left",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,27 @@ class Activation:
         """What tables and pictures call it: its module, and what that is given."""
         given = ", ".join(f"{one}" for one in _ARGUMENTS.get(self.name, ()))
         return f"{self.module} ({given})" if given else self.module
+
+    @property
+    def note(self) -> str:
+        """The values of its numeric parameters: declared defaults, or initial values if learned."""
+        declared = ACTIVATIONS[self.name].parameters
+        given = dict(
+            zip((one.name for one in declared), _ARGUMENTS.get(self.name, ()), strict=False)
+        )
+        values = {
+            one.name: float(given.get(one.name) or one.default or 0)
+            for one in declared
+            if one.annotation == "float"
+        }
+        for name, parameter in self.make().named_parameters():
+            values[name] = float(parameter.detach().mean())
+        return ", ".join(f"{name} = {value:.4g}" for name, value in values.items())
+
+    @property
+    def others(self) -> tuple[Callable[[Floats], Floats], ...]:
+        """What is drawn beside f, dashed."""
+        return ()
 
     def make(self) -> nn.Module:
         """Return a new module of it, learned parameters at their initial values."""
@@ -110,20 +131,27 @@ def activation_names() -> tuple[str, ...]:
     return tuple(known())
 
 
-def chosen(names: Sequence[str] | None) -> list[Activation]:
+def chosen(
+    names: Sequence[str] | None, among: Mapping[str, Activation] | None = None
+) -> list[Activation]:
     """Return the activations of these names, each once; all for None.
+
+    Args:
+        names: which.
+        among: those there are, by name; by default all that act on each number alone.
 
     Raises:
         ValueError: an unknown name, or none; the message lists the legal ones.
     """
+    among = known() if among is None else among
     if names is None:
-        return list(known().values())
+        return list(among.values())
     if isinstance(names, str):
         names = (names,)
-    legal = ", ".join(known())
+    legal = ", ".join(among)
     if not names:
         raise ValueError(f"no activation given; known are: {legal}")
     for name in names:
-        if name not in known():
+        if name not in among:
             raise ValueError(f"unknown activation {name!r}; known are: {legal}")
-    return [known()[name] for name in dict.fromkeys(names)]
+    return [among[name] for name in dict.fromkeys(names)]

@@ -64,14 +64,15 @@ def parser(description: str, datasets: Sequence[str] = ()) -> argparse.ArgumentP
     return made
 
 
-def add_only(made: argparse.ArgumentParser, usual: str) -> None:
+def add_only(made: argparse.ArgumentParser, usual: str, names: Sequence[str] | None = None) -> None:
     """Add the argument that names activations.
 
     Args:
         made: what :func:`parser` returned.
         usual: what is taken without it, in words.
+        names: the legal ones; by default of all that act on each number alone.
     """
-    names = activation_names()
+    names = activation_names() if names is None else names
     made.add_argument(
         "--only",
         nargs="+",

@@ -103,6 +103,7 @@ def number(value: float) -> str:
     return f"{rounded:.4g}".replace("-", "−")
 
 
+@np.errstate(all="ignore")  # far out some overflow
 def traits(f: Function, derivative: Function) -> Traits:
     """Measure a function of one variable and its derivative, vectorised over float64 arrays."""
     jumps = _jumps_of(f)
@@ -247,5 +248,6 @@ def normal() -> tuple[Floats, Floats]:
 
 
 def as_record(activation: Activation, measured: Traits) -> dict[str, object]:
-    """Return the name and all traits, for a file."""
-    return {"name": activation.name, "formula": activation.formula, **asdict(measured)}
+    """Return the name, what is drawn, and all traits, for a file."""
+    said = {"name": activation.name, "formula": activation.formula, "with": activation.note}
+    return {**said, **asdict(measured)}

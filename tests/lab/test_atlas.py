@@ -9,6 +9,7 @@ import pytest
 from microtensor import lab
 from microtensor.lab.atlas_report import caption
 from microtensor.lab.catalogue import chosen, known
+from microtensor.lab.slices import panels
 from microtensor.lab.traits import derivative_error, number, traits
 from microtensor.ops.activations import ACTIVATIONS
 
@@ -151,8 +152,8 @@ def test_every_activation_is_measured_and_its_derivative_is_its_slope():
     result = lab.atlas()
     assert result.verdict.status == "holds"
     names = [row["activation"] for row in result.table.records]
-    assert names == list(lab.activation_names())
-    assert "softmax" not in names and "glu" not in names
+    assert names == list(lab.panel_names()) == list(ACTIVATIONS)
+    assert not {"softmax", "glu", "maxout"} & set(lab.activation_names())
     for one in known().values():
         assert np.isfinite(one(np.linspace(-5, 5, 11))).all(), one.name
 
@@ -179,6 +180,33 @@ def test_captions_say_what_was_measured():
     assert number(0.6931471) == "0.6931" and number(-0.0) == "0"
 
 
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        ("leaky_relu", "negative_slope = 0.01"),
+        ("prelu", "weight = 0.25"),
+        ("threshold", "threshold = 1, value = 0"),
+        ("glu", "a·σ(b), b = x, a = 1; dashed: a = 2, -1"),
+        ("softmax", "first of softmax(x, 0)"),
+        ("relu", ""),
+    ],
+)
+def test_notes_say_what_is_drawn(name, note):
+    assert panels()[name].note == note
+
+
+def test_those_that_mix_numbers_are_drawn_along_a_line():
+    x = np.linspace(-3, 3, 7)
+    sigmoid = 1 / (1 + np.exp(-x))
+    np.testing.assert_allclose(panels()["softmax"](x), sigmoid)
+    np.testing.assert_allclose(panels()["softmin"](x), 1 - sigmoid)
+    np.testing.assert_allclose(panels()["glu"](x), sigmoid)
+    np.testing.assert_allclose(panels()["glu"].others[0](x), 2 * sigmoid)
+    lines = np.maximum(np.maximum(-0.5 * x - 1, 0.25 * x), x - 1)
+    np.testing.assert_allclose(panels()["maxout"](x), lines)
+    np.testing.assert_allclose(panels()["soft_exponential"](x), 2 * np.expm1(x / 2) + 0.5)
+
+
 def test_pages_hold_as_many_panels_as_asked_for(tmp_path):
     result = lab.atlas(["relu", "tanh", "sigmoid"], page=2)
     assert list(result.figures) == ["activation_atlas", "activation_atlas_2"]
@@ -196,7 +224,7 @@ def test_pages_hold_as_many_panels_as_asked_for(tmp_path):
 
 
 def test_no_text_of_a_page_overlaps_another_or_leaves_the_figure():
-    wordy = ["selu", "srelu", "hardtanh", "relu6", "hardshrink", "softshrink", "elu", "softsign"]
+    wordy = ["geglu", "srelu", "hardtanh", "relu6", "hardshrink", "softshrink", "elu", "softsign"]
     figure = lab.atlas(wordy).figure
     figure.draw_without_rendering()
     shown = [axes for axes in figure.axes if axes.axison]
