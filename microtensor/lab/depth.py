@@ -125,9 +125,9 @@ def activation_depth(
     """Measure what each activation does to signal, gradient and accuracy as networks get deep.
 
     Before training, the gradient's norm and the signal's variance are measured at every layer,
-    with the initialisation that suits the activation (He, Xavier or LeCun, from its measured
-    properties), and with orthogonal weights. Then every network is trained at the learning rate
-    that suits it, all under one budget.
+    with the initialisation that suits the activation (He, Xavier, LeCun or its own, from its
+    measured properties), and with orthogonal weights. Then every network is trained at the
+    learning rate that suits it, all under one budget.
 
     Three laws are held against what is measured: sigmoid's slope is at most ¼, so that n layers
     scale a gradient by at most ¼ⁿ times the weights' norms; a ReLU unit that a large step has

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from microtensor.lab.catalogue import known
-from microtensor.lab.depth_network import Start
+from microtensor.lab.depth_network import Start, gain_of, traits_of
 from microtensor.lab.result import Column, Table, Verdict
 from microtensor.lab.traits import normal
 
@@ -44,15 +44,15 @@ def mean_field(name: str, init: str, depth: int) -> float:
     Pre-activations are normal there; their variance q goes through a layer as q ← σ²·E f(√q z)²,
     where σ² is the variance of a weight times the number of inputs, and q starts at σ² for
     standardised data. On its way back a gradient's mean square grows by χ = σ²·E f'(√q z)² (Poole
-    et al. 2016; Schoenholz et al. 2017).
+    et al. 2016; Schoenholz et al. 2017). With ``"measured"`` weights q is 1 from the start on.
 
     Returns:
         The geometric mean of √χ over all hidden layers but the last; NaN if q leaves all bounds,
         or there are no two layers.
     """
-    power = {"He": 2.0, "Xavier": 1.0, "LeCun": 1.0}[init]
+    power = gain_of(traits_of(name), init) ** 2
     z, weight = normal()
-    f, q, logarithms = known()[name], power, []
+    f, q, logarithms = known()[name], 1.0 if init == "measured" else power, []
     for _ in range(depth - 1):
         if not 1e-12 < q < 1e6:
             return math.nan

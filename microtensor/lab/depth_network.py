@@ -32,12 +32,27 @@ def suited(measured: Traits) -> str:
     """Return the initialisation that suits an activation, from its measured properties.
 
     LeCun's for one that keeps mean 0 and variance 1 of normal inputs by itself; Xavier's for one
-    that is bounded on both sides; He's for the others.
+    that is bounded on both sides; for the others what He's is to ReLU, weights that undo the
+    measured mean square (:func:`gain_of`), if these also keep the gradient's within a quarter per
+    layer. For ReLU that is He's itself, which is left for what no weights suit, like softplus.
     """
     if measured.zero_centred and abs(measured.power - 1) < 1e-3:
         return "LeCun"
-    bounded = math.isfinite(measured.lowest) and math.isfinite(measured.highest)
-    return "Xavier" if bounded else "He"
+    if math.isfinite(measured.lowest) and math.isfinite(measured.highest):
+        return "Xavier"
+    if abs(measured.power - 0.5) < 1e-3:
+        return "He"
+    return "measured" if 0.8 < measured.slope_power / measured.power < 1.25 else "He"
+
+
+def gain_of(measured: Traits, scheme: str) -> float:
+    """Return a weight's deviation times √inputs in a wide network, by scheme.
+
+    √2 for He's, 1 for Xavier's and LeCun's; for ``"measured"`` 1/√(mean of f(z)²), z normal, with
+    which the mean square of the pre-activations stays 1 from layer to layer.
+    """
+    fixed = {"He": math.sqrt(2), "Xavier": 1.0, "LeCun": 1.0}
+    return fixed[scheme] if scheme in fixed else 1 / math.sqrt(measured.power)
 
 
 def orthogonal_gain(measured: Traits) -> float:
@@ -64,8 +79,10 @@ def deep_network(
         depth: hidden layers.
         outputs: of the last layer.
         name: of the activation.
-        scheme: ``"He"``, ``"Xavier"``, ``"LeCun"`` or ``"orthogonal"``; the last with biases that
-            centre: b = -W·f(0). All other biases are 0, and the last layer is LeCun's.
+        scheme: ``"He"``, ``"Xavier"``, ``"LeCun"``, ``"measured"`` (of :func:`gain_of`, after a
+            first layer that is LeCun's, as the data are standardised) or ``"orthogonal"``; the
+            last with biases that centre: b = -W·f(0). All other biases are 0, and the last layer
+            is LeCun's.
         seed: of the weights.
         dtype: of the parameters.
     """
@@ -77,8 +94,10 @@ def deep_network(
         with mt.random.fork_rng():  # it draws weights of its own, which nothing here is to notice
             layer = nn.Linear(fan_in, fan_out, dtype=dtype)
         shift = 0.0
-        if index == depth or scheme == "LeCun":
-            nn.init.normal_(layer.weight, std=1 / math.sqrt(fan_in), generator=generator)
+        if index == depth or scheme in ("LeCun", "measured"):
+            inner = scheme == "measured" and 0 < index < depth
+            gain = gain_of(measured, scheme) if inner else 1.0
+            nn.init.normal_(layer.weight, std=gain / math.sqrt(fan_in), generator=generator)
         elif scheme == "He":
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
         elif scheme == "Xavier":

@@ -22,6 +22,7 @@ from microtensor.lab.depth_laws import (
 from microtensor.lab.depth_network import (
     Outcome,
     deep_network,
+    gain_of,
     measure_start,
     orthogonal_gain,
     suited,
@@ -64,7 +65,8 @@ def result(blobs):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("relu", "He"), ("leaky_relu", "He"), ("gelu", "He"), ("softplus", "He"),
+        ("relu", "He"), ("leaky_relu", "He"), ("softplus", "He"), ("gelu", "measured"),
+        ("silu", "measured"), ("elu", "measured"),
         ("sigmoid", "Xavier"), ("tanh", "Xavier"), ("softsign", "Xavier"),
         ("selu", "LeCun"), ("identity", "LeCun"),
     ],
@@ -90,6 +92,22 @@ def test_weights_have_the_deviation_of_their_scheme(scheme, deviation):
     ]  # fmt: skip
     assert model[2].weight.detach().numpy().std() == pytest.approx(deviation, rel=0.02)
     assert not model[2].bias.detach().numpy().any()
+
+
+def test_measured_weights_undo_what_the_activation_does_to_the_mean_square(blobs):
+    measured = traits_of("silu")
+    model = deep_network(8, 256, 2, 3, "silu", "measured", 0, mt.float64)
+    deviations = [layer.weight.detach().numpy().std() for layer in model[::2]]
+    gain = 1 / math.sqrt(measured.power)
+    assert gain_of(measured, "measured") == gain and gain == pytest.approx(1.676, abs=1e-3)
+    np.testing.assert_allclose(deviations, [8**-0.5, gain / 16, 1 / 16], rtol=0.05)
+    power = {}
+    for scheme in ("He", "measured"):
+        start = measure_start(blobs, 96, 20, "silu", scheme, 3, 0)
+        power[scheme] = start.variance[-1] + start.mean[-1] ** 2
+    assert power["He"] < 0.1 * measured.power < power["measured"]
+    start = measure_start(blobs, 96, 20, "silu", "measured", 3, 0)
+    assert per_layer(start) == pytest.approx(mean_field("silu", "measured", 20), rel=0.15)
 
 
 def test_orthogonal_sigmoid_layers_start_centred():
