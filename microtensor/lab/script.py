@@ -15,6 +15,12 @@ from microtensor.lab.result import Result, check_folder
 
 # The exit status for what cannot be done: argparse's own for wrong arguments.
 REFUSED = 2
+# With --strict, for claims that the run refutes.
+REFUTED = 1
+_STATUSES = (
+    "Exit status: 0 if the work was done, whatever its verdicts say; 1 with --strict, if one of "
+    "them fails; 2 for what cannot be done; 130 after Ctrl-C."
+)
 # What is said after Ctrl-C.
 _INTERRUPTED = "\ninterrupted: no file was left half-written"
 
@@ -27,7 +33,10 @@ def parser(description: str, datasets: Sequence[str] = ()) -> argparse.ArgumentP
         datasets: names of those it uses when none are given; without any it needs no data, and
             draws nothing.
     """
-    made = argparse.ArgumentParser(description=description)
+    made = argparse.ArgumentParser(description=description, epilog=_STATUSES)
+    made.add_argument(
+        "--strict", action="store_true", help="exit status 1 if a verdict says that a claim fails"
+    )
     made.add_argument(
         "--out", default="out", metavar="FOLDER", help="where pictures and tables go (default: out)"
     )
@@ -127,7 +136,8 @@ def _run(
     for what, seconds in result.seconds.items():
         print(f"  {what}: {seconds:.1f}")
     print("Saved:", *(f"  {path}" for path in saved), sep="\n")
-    return 0
+    refuted = any(verdict.status == "fails" for verdict in result.verdicts)
+    return REFUTED if arguments.strict and refuted else 0
 
 
 def _datasets(arguments: argparse.Namespace) -> list[Dataset]:
