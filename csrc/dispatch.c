@@ -89,6 +89,10 @@ static const char *const rows_names[] = {
 static const char *const rows_backward_names[] = {
 #include "table.h"
     NULL};
+#define MT_LEARNED(name, parameters, terms) #name,
+static const char *const learned_names[] = {
+#include "table.h"
+    NULL};
 #define MT_GATED(name, gate, saved) #name,
 static const char *const gated_names[] = {
 #include "table.h"
@@ -111,6 +115,11 @@ static const int step_numbers[] = {
 #include "table.h"
 };
 
+#define MT_LEARNED(name, parameters, terms) parameters,
+static const int learned_parameters[] = {
+#include "table.h"
+};
+
 static const struct {
     const char *kind;
     int count;
@@ -120,6 +129,7 @@ static const struct {
     {"binary", MT_BINARY_COUNT, binary_names},
     {"rows", MT_ROWS_COUNT, rows_names},
     {"rows_backward", MT_ROWS_BACKWARD_COUNT, rows_backward_names},
+    {"learned", MT_LEARNED_COUNT, learned_names},
     {"gated", MT_GATED_COUNT, gated_names},
     {"reduce", MT_REDUCE_COUNT, reduce_names},
     {"step", MT_STEP_COUNT, step_names},
@@ -165,7 +175,6 @@ static inline int same_or_apart(const void *a, const void *b, int64_t bytes) {
  * depend on sizes only, so results do not depend on the number of threads. */
 #define MT_PARALLEL 65536
 #define MT_CHUNK 16384
-#define MT_COLUMNS 64
 #define MT_TASKS_LIMIT 64
 
 static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -193,6 +202,7 @@ static inline int64_t columns_per_task(int64_t outer, int64_t rows, int64_t colu
 #define real float
 #define FN(name) name##_f32
 #include "entries.inc"
+#include "learned_entry.inc"
 #include "step_entry.inc"
 #undef real
 #undef FN
@@ -200,6 +210,7 @@ static inline int64_t columns_per_task(int64_t outer, int64_t rows, int64_t colu
 #define real double
 #define FN(name) name##_f64
 #include "entries.inc"
+#include "learned_entry.inc"
 #include "step_entry.inc"
 #undef real
 #undef FN

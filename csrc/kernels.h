@@ -27,6 +27,11 @@ enum {
     MT_ROWS_BACKWARD_COUNT
 };
 enum {
+#define MT_LEARNED(name, parameters, terms) MT_LEARNED_##name,
+#include "table.h"
+    MT_LEARNED_COUNT
+};
+enum {
 #define MT_GATED(name, gate, saved) MT_GATED_##name,
 #include "table.h"
     MT_GATED_COUNT
@@ -41,6 +46,11 @@ enum {
 #include "table.h"
     MT_STEP_COUNT
 };
+
+/* As many parameters, terms and columns as a learned activation is given at once. */
+#define MT_PARAMETERS_LIMIT 4
+#define MT_TERMS_LIMIT 16
+#define MT_COLUMNS 64
 
 /* As many state arrays, and as many plain numbers, as a step rule may have for a parameter. */
 #define MT_STATES_LIMIT 6

@@ -13,6 +13,17 @@ struct FN(mt_kernels) {
     void (*columns_backward[MT_ROWS_BACKWARD_COUNT])(int64_t n, int64_t columns, int64_t first,
                                                      int64_t last, const real *g, const real *y,
                                                      real *out);
+    /* From n elements, each with its own parameters or all with one: the activation; and its gradient, with
+     * what adds up to the parameters' (learned.inc). */
+    void (*learned[MT_LEARNED_COUNT])(int64_t n, int64_t terms, int64_t apart, const real *const *p,
+                                      int each, const real *x, real *y);
+    void (*learned_backward[MT_LEARNED_COUNT])(int64_t n, int64_t terms, int64_t apart,
+                                               const real *const *p, int each, const real *g,
+                                               const real *x, real *out, double *sums);
+    /* The largest of `pieces` rows of `inner` numbers, and the gradient, shared by equal ones. */
+    void (*maxout)(int64_t outer, int64_t pieces, int64_t inner, const real *x, real *y);
+    void (*maxout_backward)(int64_t outer, int64_t pieces, int64_t inner, const real *g,
+                            const real *x, real *out);
     /* From rows of two halves of `columns`, the first n of each, to rows of one; and back. */
     void (*gated[MT_GATED_COUNT])(int64_t rows, int64_t columns, int64_t n, const real *x, real *y);
     void (*gated_backward[MT_GATED_COUNT])(int64_t rows, int64_t columns, int64_t n, const real *g,
@@ -49,6 +60,8 @@ struct FN(mt_kernels) {
                                    const int64_t *target, const real *weight, const real *log_sum,
                                    real *out);
     void (*random_uniform)(int64_t n, uint64_t seed, uint64_t offset, real *y);
+    void (*rrelu)(int64_t n, real lower, real upper, uint64_t seed, uint64_t offset, const real *x,
+                  real *slopes, real *y);
     void (*dropout)(int64_t n, real p, uint64_t seed, uint64_t offset, const real *x, real *mask,
                     real *y);
 };

@@ -46,6 +46,16 @@ int mt_array_binary(int op, double p, double q, uintptr_t a, uintptr_t b, uintpt
 /* x of shape (rows, 2, columns), y and g of shape (rows, columns). */
 int mt_array_gated(int op, uintptr_t x, uintptr_t y);
 int mt_array_gated_backward(int op, uintptr_t g, uintptr_t x, uintptr_t out);
+/* x of shape (groups, pieces, columns), y and g of shape (groups, columns). */
+int mt_array_maxout(uintptr_t x, uintptr_t y);
+int mt_array_maxout_backward(uintptr_t g, uintptr_t x, uintptr_t out);
+/* Parameters that op has not are 0, and gradients nobody asks for no arrays. Parameters broadcast with x, and
+ * have more than one number along one dimension of it at most, the same for all. */
+int mt_array_learned(int op, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d, uintptr_t x,
+                     uintptr_t y);
+int mt_array_learned_backward(int op, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d,
+                              uintptr_t g, uintptr_t x, uintptr_t out, uintptr_t of_a,
+                              uintptr_t of_b, uintptr_t of_c, uintptr_t of_d);
 /* Bit i of dims says that dimension i is gone through, or reduced; those that are must be neighbours. */
 int mt_array_rows(int op, uint64_t dims, uintptr_t x, uintptr_t y);
 int mt_array_rows_backward(int op, uint64_t dims, uintptr_t g, uintptr_t y, uintptr_t out);
@@ -66,6 +76,8 @@ int mt_array_cross_entropy_backward(int reduction, int64_t ignore_index, double 
                                     uintptr_t log_sum, uintptr_t total, uintptr_t out);
 int mt_array_random_bits(uintptr_t state, uintptr_t out);
 int mt_array_random_uniform(uintptr_t state, uintptr_t out);
+int mt_array_rrelu(double lower, double upper, uintptr_t state, uintptr_t x, uintptr_t slopes,
+                   uintptr_t y);
 int mt_array_dropout(double p, uintptr_t state, uintptr_t x, uintptr_t mask, uintptr_t y);
 
 /* n 32-bit words from Philox4x32-10; state is {seed, offset}, and offset is advanced by the counters

@@ -149,6 +149,104 @@ int mt_array_gated_backward(int op, uintptr_t g_, uintptr_t x_, uintptr_t out_) 
                     OUT(out));
 }
 
+int mt_array_maxout(uintptr_t x_, uintptr_t y_) {
+    const struct mt_ndarray *x = mt_input(x_), *y = mt_output(y_);
+    if (!x || !y || x->dtype != y->dtype || x->ndim != 3 || y->ndim != 2 ||
+        x->shape[0] != y->shape[0] || x->shape[2] != y->shape[1])
+        return -1;
+    return DISPATCH(x->dtype, mt_maxout, x->shape[0], x->shape[1], x->shape[2], IN(x), OUT(y));
+}
+
+int mt_array_maxout_backward(uintptr_t g_, uintptr_t x_, uintptr_t out_) {
+    const struct mt_ndarray *g = mt_input(g_), *x = mt_input(x_), *out = mt_output(out_);
+    if (!g || !x || !out || x->dtype != g->dtype || x->ndim != 3 || g->ndim != 2 ||
+        x->shape[0] != g->shape[0] || x->shape[2] != g->shape[1] || !same_shape(x, out))
+        return -1;
+    return DISPATCH(x->dtype, mt_maxout_backward, x->shape[0], x->shape[1], x->shape[2], IN(g),
+                    IN(x), OUT(out));
+}
+
+#define MT_LEARNED(name, parameters, terms) terms,
+static const int learned_terms[] = {
+#include "table.h"
+};
+
+/* x as (outer, channels, inner), and the parameters of an activation. */
+struct learned {
+    int64_t outer, channels, inner, terms;
+    int channelled[4];
+    const void *parameters[4];
+    int64_t sizes[4];
+};
+
+static int read_learned(int op, const struct mt_ndarray *x, const uintptr_t *given,
+                        struct learned *call) {
+    int axis = -1;
+    *call = (struct learned){.outer = 1, .channels = 1, .inner = 1, .terms = 1};
+    if (op < 0 || op >= (int)(sizeof learned_terms / sizeof *learned_terms))
+        return 0;
+    for (int j = 0; j < 4 && given[j]; j++) {
+        const struct mt_ndarray *p = mt_input(given[j]);
+        const int leading = learned_terms[op];
+        if (!p || p->dtype != x->dtype || p->ndim < leading || p->ndim - leading > x->ndim)
+            return 0;
+        if (leading && j && p->shape[0] != call->terms)
+            return 0;
+        call->terms = leading ? p->shape[0] : 1;
+        call->parameters[j] = p->data;
+        call->sizes[j] = mt_size(p);
+        for (int i = leading; i < p->ndim; i++) {
+            const int place = x->ndim - p->ndim + i;
+            if (p->shape[i] == 1)
+                continue;
+            if (p->shape[i] != x->shape[place] || (axis >= 0 && axis != place) ||
+                call->channelled[j])
+                return 0;
+            axis = place;
+            call->channelled[j] = 1;
+        }
+    }
+    for (int i = 0; i < x->ndim; i++) {
+        int64_t *part = i == axis ? &call->channels : i < axis ? &call->outer : &call->inner;
+        *part *= x->shape[i];
+    }
+    return 1;
+}
+
+int mt_array_learned(int op, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d, uintptr_t x_,
+                     uintptr_t y_) {
+    const struct mt_ndarray *x = mt_input(x_), *y = mt_output(y_);
+    const uintptr_t given[4] = {a, b, c, d};
+    struct learned call;
+    if (!x || !y || !same_shape(x, y) || !read_learned(op, x, given, &call))
+        return -1;
+    return DISPATCH(x->dtype, mt_learned, op, call.outer, call.channels, call.inner, call.terms,
+                    call.channelled, (void *)call.parameters, IN(x), OUT(y));
+}
+
+int mt_array_learned_backward(int op, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d,
+                              uintptr_t g_, uintptr_t x_, uintptr_t out_, uintptr_t of_a,
+                              uintptr_t of_b, uintptr_t of_c, uintptr_t of_d) {
+    const struct mt_ndarray *g = mt_input(g_), *x = mt_input(x_), *out = mt_output(out_);
+    const uintptr_t given[4] = {a, b, c, d}, asked[4] = {of_a, of_b, of_c, of_d};
+    struct learned call;
+    void *sums[4] = {NULL, NULL, NULL, NULL};
+    if (!g || !x || !out || !same_shape(g, x) || !same_shape(x, out) ||
+        !read_learned(op, x, given, &call))
+        return -1;
+    for (int j = 0; j < 4; j++) {
+        const struct mt_ndarray *sum = mt_output(asked[j]);
+        if (!sum && asked[j] && ((const struct mt_ndarray *)asked[j])->type == mt_ndarray_type)
+            return -1; /* an array that cannot be written to */
+        if (sum && !has(sum, x->dtype, call.sizes[j]))
+            return -1;
+        sums[j] = sum ? OUT(sum) : NULL;
+    }
+    return DISPATCH(x->dtype, mt_learned_backward, op, call.outer, call.channels, call.inner,
+                    call.terms, call.channelled, (void *)call.parameters, IN(g), IN(x), OUT(out),
+                    (void *)sums);
+}
+
 /* An array as (outer, n, inner), where n are the dimensions whose bits are set: these must be
  * neighbours, dimensions of length 1 aside. */
 struct extents {
@@ -322,6 +420,18 @@ int mt_array_random_uniform(uintptr_t state_, uintptr_t out_) {
     if (!has(state, mt_dtype_u64, 2) || !out)
         return -1;
     return DISPATCH(out->dtype, mt_random_uniform, mt_size(out), OUT(state), OUT(out));
+}
+
+int mt_array_rrelu(double lower, double upper, uintptr_t state_, uintptr_t x_, uintptr_t slopes_,
+                   uintptr_t y_) {
+    const struct mt_ndarray *state = mt_output(state_), *x = mt_input(x_);
+    const struct mt_ndarray *slopes = mt_output(slopes_), *y = mt_output(y_);
+    if (!has(state, mt_dtype_u64, 2) || !x)
+        return -1;
+    const int64_t n = mt_size(x);
+    if (!has(slopes, x->dtype, n) || !has(y, x->dtype, n))
+        return -1;
+    return DISPATCH(x->dtype, mt_rrelu, n, lower, upper, OUT(state), IN(x), OUT(slopes), OUT(y));
 }
 
 int mt_array_dropout(double p, uintptr_t state_, uintptr_t x_, uintptr_t mask_, uintptr_t y_) {

@@ -37,6 +37,24 @@ int FN(mt_gated)(int op, int64_t rows, int64_t columns, const real *x, real *y);
 int FN(mt_gated_backward)(int op, int64_t rows, int64_t columns, const real *g, const real *x,
                           real *out);
 
+/* y[o][c][i] = op(x[o][c][i]) of x (outer, channels, inner), with op's parameters (MT_LEARNED), each of shape
+ * (terms, channels), or (terms, 1) where its `channelled` is 0. Refused if there is one of each kind and
+ * inner is 1, or if there are more than 16 terms. */
+int FN(mt_learned)(int op, int64_t outer, int64_t channels, int64_t inner, int64_t terms,
+                   const int *channelled, const real *const *parameters, const real *x, real *y);
+
+/* Its gradient from g and x, and what it adds up to for each parameter, in sums of their shapes: those that
+ * are NULL, or sums itself, are not asked for. All are asked for by channel, or there is one channel. */
+int FN(mt_learned_backward)(int op, int64_t outer, int64_t channels, int64_t inner, int64_t terms,
+                            const int *channelled, const real *const *parameters, const real *g,
+                            const real *x, real *out, real *const *sums);
+
+/* y[o][i] = the largest over j of x[o][j][i], of x (groups, pieces, inner), apart from y; and the gradient of
+ * x, shared by equal ones, apart from g. */
+int FN(mt_maxout)(int64_t groups, int64_t pieces, int64_t inner, const real *x, real *y);
+int FN(mt_maxout_backward)(int64_t groups, int64_t pieces, int64_t inner, const real *g,
+                           const real *x, real *out);
+
 /* y[i][k] = op over j of x[i][j][k], x of shape (outer, n, inner); op is a MT_REDUCE row. y is apart from x.
  * n = 0 gives 0 for sum, NaN for mean, and is refused for extremes. */
 int FN(mt_reduce)(int op, int64_t outer, int64_t n, int64_t inner, const real *x, real *y);
@@ -86,6 +104,11 @@ int FN(mt_step)(int op, int64_t count, const int64_t *sizes, const int64_t *shap
 /* n numbers uniform in [0, 1), 24 (f32) or 53 (f64) bits each, from Philox4x32-10. state is
  * {seed, offset}; offset is advanced by the counters used, one for every four words. */
 int FN(mt_random_uniform)(int64_t n, uint64_t *state, real *y);
+
+/* Rectifying with slopes drawn from [lower, upper): slopes[i] is 1 where x > 0; y = x * slopes. Draws as
+ * mt_random_uniform does. */
+int FN(mt_rrelu)(int64_t n, double lower, double upper, uint64_t *state, const real *x,
+                 real *slopes, real *y);
 
 /* Inverted dropout: mask[i] is 0 with probability p, else 1/(1-p); y = x * mask. Draws as
  * mt_random_uniform does. */

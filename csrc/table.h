@@ -11,6 +11,9 @@
  *   MT_GATED(name, gate, saved)
  *                          y = a * gate(b) over the halves of x, and its gradient, in gated.inc; the
  *                          gate's gradient reads its `input` or `output`
+ *   MT_LEARNED(name, parameters, terms)
+ *                          y = name(x, parameters), these one number or one per channel each, and its
+ *                          gradients, in learned.inc; with `terms` a leading dimension is added up
  *   MT_ROWS(name)          row by row, in rows.inc
  *   MT_ROWS_BACKWARD(name) its gradient from g and the saved output, in rows.inc
  *   MT_REDUCE(name)        over one of three dimensions, in reduce.inc
@@ -38,6 +41,9 @@
 #endif
 #ifndef MT_GATED
 #define MT_GATED(name, gate, saved)
+#endif
+#ifndef MT_LEARNED
+#define MT_LEARNED(name, parameters, terms)
 #endif
 #ifndef MT_ROWS
 #define MT_ROWS(name)
@@ -74,7 +80,6 @@ MT_ACTIVATION(hardshrink)
 MT_ACTIVATION(softshrink)
 MT_ACTIVATION(hardswish)
 MT_ACTIVATION(squared_relu)
-MT_ACTIVATION(star_relu)
 MT_ACTIVATION(sigmoid)
 MT_ACTIVATION(tanh)
 MT_ACTIVATION(lecun_tanh)
@@ -89,7 +94,6 @@ MT_ACTIVATION(selu)
 MT_ACTIVATION(celu)
 MT_ACTIVATION(softplus)
 MT_ACTIVATION(logsigmoid)
-MT_ACTIVATION(soft_exponential)
 MT_ACTIVATION(tanhshrink)
 MT_ACTIVATION(gelu)
 MT_ACTIVATION(gelu_tanh)
@@ -102,7 +106,13 @@ MT_ACTIVATION(tanh_exp)
 MT_PERIODIC(sinusoid, R(1.0))
 MT_PERIODIC(cosine, R(1.0))
 MT_PERIODIC(unnormalized_sinc, R(1.0))
-MT_PERIODIC(snake, p)
+
+MT_LEARNED(prelu, 1, 0)
+MT_LEARNED(srelu, 4, 0)
+MT_LEARNED(star_relu, 2, 0)
+MT_LEARNED(soft_exponential, 1, 0)
+MT_LEARNED(snake, 1, 0)
+MT_LEARNED(apl, 2, 1)
 
 MT_GATED(glu, sigmoid, output)
 MT_GATED(reglu, relu, output)
@@ -128,9 +138,11 @@ MT_BINARY(mul)
 MT_BINARY(div)
 
 MT_ROWS(softmax)
+MT_ROWS(softmin)
 MT_ROWS(log_softmax)
 
 MT_ROWS_BACKWARD(softmax_backward)
+MT_ROWS_BACKWARD(softmin_backward)
 MT_ROWS_BACKWARD(log_softmax_backward)
 
 MT_REDUCE(sum)
@@ -168,6 +180,7 @@ MT_STEP_WHOLE(muon, 5, 1)
 #undef MT_ACTIVATION
 #undef MT_PERIODIC
 #undef MT_GATED
+#undef MT_LEARNED
 #undef MT_ROWS
 #undef MT_ROWS_BACKWARD
 #undef MT_REDUCE

@@ -148,7 +148,8 @@ def stub_activations() -> str:
         lines += [f"    {p.name}: {p.annotation}" for p in parsed.values()]
         lines += [f"    def __init__(self{options}) -> None: ..."]
         lines += ["    def forward(self, input: Tensor) -> Tensor: ..."]
-    return "\n".join([*lines, "", "Swish = SiLU", ""])
+    named = ", ".join(f'"{name}"' for name in sorted(["Swish", *MODULES]))
+    return "\n".join([*lines, "", "Swish = SiLU", "", f"__all__ = [{named}]", ""])
 
 
 def activation_rows() -> list[str]:

@@ -130,14 +130,19 @@ def run_backward(
         if not keep and saved:
             node.saved = None
 
+        alone = len(contributions) == 1 and wanted is None and node in owned
         for parent, contribution in zip(parents, contributions, strict=True):
             if parent is None or contribution is None:
                 continue
             if contribution.shape != parent.shape or contribution.dtype is not parent.dtype:
                 contribution = fit(contribution, parent)
             # A gradient is linear in the incoming one: what is neither that nor a view (of it, or
-            # of a constant) is new, and nobody but this walk can hold it.
-            new = not create_graph and contribution is not gradient and contribution.base is None
+            # of a constant) is new, and nobody but this walk can hold it. Nor can it if the
+            # incoming one was the walk's, and goes on, in another shape or not, to one input alone.
+            new = not create_graph and (
+                (contribution is not gradient and contribution.base is None)
+                or (alone and _is_all_of(contribution, gradient))
+            )
             if parent.op is None and parent.hooks is None and wanted is None:
                 # A leaf that nobody watches need not wait for its other contributions.
                 parent.accumulate(contribution, new, create_graph)
@@ -155,6 +160,18 @@ def run_backward(
                 owned.add(parent)
         owned.discard(node)
     return results
+
+
+def _is_all_of(contribution: Any, gradient: Any) -> bool:
+    """Say whether an array is another one, or its elements one after the other in a new shape."""
+    if contribution is gradient:
+        return True
+    base = contribution.base
+    return (
+        (base is gradient or base is gradient.base)
+        and contribution.size == gradient.size
+        and contribution.flags.c_contiguous
+    )
 
 
 def _observed_backward(

@@ -17,7 +17,7 @@ KERNELS: dict[str, Any] = {
                 native_matrix,
                 ("matmul", "linear", "cross_entropy", "cross_entropy_backward"),
             ),
-            (native_random, ("random_bits", "random_uniform", "dropout")),
+            (native_random, ("random_bits", "random_uniform", "rrelu", "dropout")),
             (native_steps, ("ArrayTable", "step")),
         )
         for name in names

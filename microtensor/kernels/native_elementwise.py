@@ -57,6 +57,37 @@ def make(op, twin):
             otherwise(kernel, twin, g, x, out)
     return kernel
 """,
+    # Parameters are arrays; gradients nobody asks for are None, which C takes for no array.
+    "learned": """
+def make(op, twin):
+    def kernel(x, out{parameters}):
+        if learned(op, {a}, {b}, {c}, {d}, id(x), id(out)):
+            otherwise(kernel, twin, x, out{parameters})
+    return kernel
+""",
+    "learned_backward": """
+def make(op, twin):
+    def kernel(g, x, out{parameters}{sums}):
+        if learned_backward(
+            op, {a}, {b}, {c}, {d}, id(g), id(x), id(out), {of_a}, {of_b}, {of_c}, {of_d}
+        ):
+            otherwise(kernel, twin, g, x, out{parameters}{sums})
+    return kernel
+""",
+    "maxout": """
+def make(op, twin):
+    def kernel(x, out):
+        if maxout(id(x), id(out)):
+            otherwise(kernel, twin, x, out)
+    return kernel
+""",
+    "maxout_backward": """
+def make(op, twin):
+    def kernel(g, x, out):
+        if maxout_backward(id(g), id(x), id(out)):
+            otherwise(kernel, twin, g, x, out)
+    return kernel
+""",
     # With an array of one element on either side, its number is a parameter of a unary row.
     "arithmetic": """
 def make(op, right, left, twin):
@@ -97,7 +128,13 @@ class _Makers:
         if key not in self._made:
             p, q = (*parameters, "0.0", "0.0")[:2]
             listed = "".join(f", {parameter}" for parameter in parameters)
-            source = _TEMPLATES[kind].format(parameters=listed, p=p, q=q)
+            names = {"parameters": listed, "p": p, "q": q}
+            for place, letter in enumerate("abcd"):
+                given = parameters[place] if place < len(parameters) else ""
+                names[letter] = f"id({given})" if given else "0"
+                names[f"of_{letter}"] = f"id(of_{given})" if given else "0"
+            names["sums"] = "".join(f", of_{parameter}" for parameter in parameters)
+            source = _TEMPLATES[kind].format(**names)
             exec(compile(source, "<microtensor kernels>", "exec"), self._scope)
             self._made[key] = self._scope.pop("make")
         return self._made[key]
@@ -111,11 +148,13 @@ def _parameters(instead: Callable[..., None], arrays: int) -> tuple[str, ...]:
 
 def _rows() -> Iterator[tuple[str, int, str]]:
     """Give kind, number and name of the rows; a gradient may have the number of its activation."""
-    for kind in ("unary", "binary", "rows", "rows_backward", "gated"):
+    for kind in ("unary", "binary", "rows", "rows_backward", "gated", "learned"):
         for op, name in enumerate(names(kind)):
             yield kind, op, name
-            if kind == "gated":
-                yield "gated_backward", op, f"{name}_backward"
+            if kind in ("gated", "learned"):
+                yield f"{kind}_backward", op, f"{name}_backward"
+    yield "maxout", 0, "maxout"
+    yield "maxout_backward", 0, "maxout_backward"
 
 
 def _define() -> dict[str, Any]:
@@ -129,6 +168,9 @@ def _define() -> dict[str, Any]:
             kernel = makers.get("arithmetic")(op, right, left, instead)
         elif instead is None:
             continue
+        elif kind.startswith("learned"):
+            value = twin.KERNELS[name.removesuffix("_backward")]
+            kernel = makers.get(kind, _parameters(value, 1))(op, instead)
         elif kind in ("unary", "binary") and hasattr(instead, "__wrapped__"):
             arrays = 1 if kind == "unary" else 2
             kernel = makers.get(kind, _parameters(instead, arrays))(op, instead)

@@ -18,10 +18,15 @@ def random_uniform(state: Any, out: Any) -> None:
         otherwise(random_uniform, twin.random_uniform, state, out)
 
 
+def rrelu(x: Any, lower: float, upper: float, state: Any, slopes: Any, out: Any) -> None:
+    if lib.mt_array_rrelu(lower, upper, id(state), id(x), id(slopes), id(out)):
+        otherwise(rrelu, twin.rrelu, x, lower, upper, state, slopes, out)
+
+
 def dropout(x: Any, p: float, state: Any, mask: Any, out: Any) -> None:
     if lib.mt_array_dropout(p, id(state), id(x), id(mask), id(out)):
         otherwise(dropout, twin.dropout, x, p, state, mask, out)
 
 
-for _kernel in (random_bits, random_uniform, dropout):
+for _kernel in (random_bits, random_uniform, rrelu, dropout):
     _kernel.__doc__ = getattr(twin, _kernel.__name__).__doc__

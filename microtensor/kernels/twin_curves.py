@@ -101,21 +101,6 @@ def gaussian_backward(g: Array, x: Array) -> Array:
 
 
 @_unary
-def soft_exponential(x: Array, alpha: float) -> Array:
-    """Out = x for alpha = 0, (e^(alpha x) - 1)/alpha + alpha above, its inverse's form below."""
-    above = np.expm1(alpha * x) / alpha + alpha
-    below = np.log1p(-alpha * (x + alpha)) / -np.asarray(alpha)
-    return np.where(np.equal(alpha, 0), x, np.where(np.greater(alpha, 0), above, below))
-
-
-@_binary
-def soft_exponential_backward(g: Array, x: Array, alpha: float) -> Array:
-    """Out = g e^(alpha x), for alpha < 0 g / (1 - alpha (x + alpha))."""
-    below = 1.0 / (1.0 - alpha * (x + alpha))
-    return g * np.where(np.less(alpha, 0), below, np.exp(alpha * x))
-
-
-@_unary
 def tanhshrink(x: Array) -> Array:
     """Out = x - tanh x; (x cosh x - sinh x) / cosh x by its series where that cancels."""
     z = np.minimum(x * x, 4.0)
@@ -204,16 +189,3 @@ def unnormalized_sinc_backward(g: Array, x: Array) -> Array:
         series = (-1) ** k * _COEFFICIENTS[k] + z * series
     far = np.where(np.isinf(x), 0.0, (np.cos(x) - np.sin(x) / x) / x)
     return g * np.where(np.abs(x) < 2, x * series, far)
-
-
-@_unary
-def snake(x: Array, a: float) -> Array:
-    """Out = x + sin²(a x) / a, x for a = 0."""
-    bent = x + np.square(np.sin(a * x)) / a
-    return np.where(np.equal(a, 0) | np.isinf(x), x, bent)
-
-
-@_binary
-def snake_backward(g: Array, x: Array, a: float) -> Array:
-    """Out = g (1 + sin(2 a x))."""
-    return g * (1.0 + np.sin(2.0 * a * x))

@@ -115,15 +115,3 @@ def squared_relu(x: Array) -> Array:
 def squared_relu_backward(g: Array, x: Array) -> Array:
     """Out = 2 g max(0, x)."""
     return g * (2.0 * np.where(x < 0, 0.0, x))
-
-
-@_unary
-def star_relu(x: Array, scale: float, bias: float) -> Array:
-    """Out = scale max(0, x)² + bias."""
-    return scale * np.square(np.where(x < 0, 0.0, x)) + bias
-
-
-@_binary
-def star_relu_backward(g: Array, x: Array, scale: float, bias: float) -> Array:
-    """Out = 2 g scale max(0, x)."""
-    return g * (scale * (2.0 * np.where(x < 0, 0.0, x)))

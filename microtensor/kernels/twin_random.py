@@ -55,6 +55,16 @@ def random_uniform(state: Array, out: Array) -> None:
     out[...] = numbers.reshape(out.shape)
 
 
+def rrelu(x: Array, lower: float, upper: float, state: Array, slopes: Array, out: Array) -> None:
+    """Slopes = 1 where x > 0, else numbers in [lower, upper); out = x slopes."""
+    u = np.empty(x.shape, x.dtype)
+    random_uniform(state, u)
+    low, high = x.dtype.type(lower), x.dtype.type(upper)
+    with np.errstate(all="ignore"):
+        slopes[...] = np.where(x > 0, x.dtype.type(1), u * (high - low) + low)
+        np.multiply(x, slopes, out)
+
+
 def dropout(x: Array, p: float, state: Array, mask: Array, out: Array) -> None:
     """Mask = 0 with probability p, else 1 / (1 - p); out = x mask."""
     u = np.empty(x.shape, x.dtype)

@@ -43,6 +43,17 @@ def softmax_backward(g: Array, y: Array, out: Array, axis: int = -1) -> None:
         np.multiply(g - (g * y).sum(axis=axis, keepdims=True), y, out)
 
 
+def softmin(x: Array, out: Array, axis: int = -1) -> None:
+    """Out = e⁻ˣ / Σ e⁻ˣ along an axis."""
+    softmax(-x, out, axis)
+
+
+def softmin_backward(g: Array, y: Array, out: Array, axis: int = -1) -> None:
+    """Out = (Σ g y - g) y for the output y."""
+    with np.errstate(all="ignore"):
+        np.multiply((g * y).sum(axis=axis, keepdims=True) - g, y, out)
+
+
 def log_softmax_backward(g: Array, y: Array, out: Array, axis: int = -1) -> None:
     """Out = g - eʸ Σ g for the output y."""
     with np.errstate(all="ignore"):

@@ -144,3 +144,5 @@ MODULES = _modules()
 
 globals().update(MODULES)
 Swish = MODULES["SiLU"]
+
+__all__ = ["Swish", *MODULES]

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from microtensor import kernels
-from microtensor.kernels import twin
 from microtensor.ops import samples
 from microtensor.ops.arithmetic import mul, zero
 from microtensor.ops.arrays import Array, broadcast_shape, empty
@@ -140,33 +141,63 @@ def _backward_forward(
     return forward
 
 
-def _learned_forward(name: str, kernel_name: str, gradient: bool) -> Callable[..., Array]:
-    """Make the forward function of an activation, or of its gradient, whose parameters are arrays.
+def _learned_forward(name: str, kernel: Callable[..., None], terms: bool) -> Callable[..., Array]:
+    """Make the forward function of an activation whose parameters are arrays.
 
-    One number each is what the kernel in C takes; more are broadcast by its twin in NumPy.
+    They broadcast with the input; those with terms have a dimension more, the first.
     """
-    own, general = getattr(kernels, kernel_name), twin.KERNELS[kernel_name]
-    arrays = 2 if gradient else 1
+    leading = 1 if terms else 0
 
-    def forward(*given: Array) -> Array:
-        inputs, parameters = given[:arrays], given[arrays:]
-        x = inputs[-1]
+    def forward(x: Array, *parameters: Array) -> Array:
         if x.dtype.kind != "f":
             refuse_integers(name, x)
-        if gradient and inputs[0].dtype is not x.dtype:
-            inputs = (inputs[0].astype(x.dtype), x)
-        if all(p.size == 1 and p.ndim <= x.ndim for p in parameters):
-            out = empty(x.shape, x.dtype)
-            own(*inputs, out, *(p.item() for p in parameters))
-            return out
         shape = x.shape
         for p in parameters:
-            shape = broadcast_shape(shape, p.shape, name)
+            if p.size != 1 or p.ndim - leading > x.ndim:
+                shape = broadcast_shape(shape, p.shape[leading:], name)
         out = empty(shape, x.dtype)
-        general(*inputs, out, *parameters)
+        kernel(x, out, *parameters)
         return out
 
     return forward
+
+
+def _learned_backward_forward(kernel: Callable[..., None], count: int) -> Callable[..., Array]:
+    """Make that of its gradient by the input alone."""
+    nobody = (None,) * count
+
+    def forward(g: Array, x: Array, *parameters: Array) -> Array:
+        if g.dtype is not x.dtype:
+            g = g.astype(x.dtype)
+        out = empty(g.shape, x.dtype)
+        kernel(g, x, out, *parameters, *nobody)
+        return out
+
+    return forward
+
+
+def _all_at_once(op: Op, kernel: Callable[..., None]) -> None:
+    """Let a first-order walk take the gradients of input and parameters in one pass over both.
+
+    The rules say the same, an op at a time, and are what is differentiated again.
+    """
+    one_by_one = op.backward
+
+    def backward(g: Any, parents: tuple[Any, ...], saved: tuple[Any, ...]) -> tuple[Any, ...]:
+        if type(g) is not np.ndarray or not any(parents[1:]):
+            return one_by_one(g, parents, saved)
+        x, *parameters = saved
+        if g.dtype is not x.dtype:
+            g = g.astype(x.dtype)
+        out = empty(g.shape, x.dtype)
+        sums = [
+            None if parent is None else empty(p.shape, p.dtype)
+            for p, parent in zip(parameters, parents[1:], strict=True)
+        ]
+        kernel(g, x, out, *parameters, *sums)
+        return (None if parents[0] is None else out, *sums)
+
+    op.backward = backward
 
 
 def _gradient_samples(draw: samples.Samples) -> samples.Samples:
@@ -196,7 +227,8 @@ def activation(
     constants: tuple[float, ...] = (),
     legal: tuple[str, ...] = (),
     illegal: type[Exception] = ValueError,
-    learned: Mapping[str, tuple[Callable[..., Any], Callable[..., Any]]] | None = None,
+    learned: Mapping[str, tuple[Callable[..., Any], Callable[..., Any] | None]] | None = None,
+    terms: bool = False,
     namespaces: tuple[str, ...] = ("nn.functional",),
     inplace_function: bool = False,
     kinks: tuple[float, ...] = (),
@@ -217,7 +249,9 @@ def activation(
         legal: conditions on the parameters.
         illegal: what is raised otherwise, as PyTorch does.
         learned: for each parameter that is a tensor the derivatives of f and of f' with respect to
-            it, in ops of ``(x, *parameters)``.
+            it, in ops of ``(x, *parameters)``; None for what is zero. The gradient's kernel gives
+            those by the parameters, too.
+        terms: whether the parameters have one more dimension, the first, of terms added up.
         namespaces: where users find it.
         inplace_function: whether ``<name>_`` is a function there, too.
         kinks: points where the derivative jumps; there the formula's is taken.
@@ -247,13 +281,14 @@ def activation(
         for p, (of_value, of_slope) in (learned or {}).items():
             environment[f"value_by_{p}"], environment[f"slope_by_{p}"] = of_value, of_slope
             rules[p] = rule(f"g, x{after}", f"mul(g, value_by_{p}(x{after}))")
-            inner[p] = rule(
-                f"g, grad, saved{after}", f"mul(mul(g, grad), slope_by_{p}(saved{after}))"
-            )
+            if of_slope is not None:
+                inner[p] = rule(
+                    f"g, grad, saved{after}", f"mul(mul(g, grad), slope_by_{p}(saved{after}))"
+                )
         environment["backward"] = declare(
             f"{name}_backward",
             f"grad: Tensor, saved: Tensor{typed}",
-            _learned_forward(name, f"{kernel}_backward", True)
+            _learned_backward_forward(getattr(kernels, f"{kernel}_backward"), len(learned))
             if learned
             else _backward_forward(getattr(kernels, f"{kernel}_backward"), constants),
             rules=inner,
@@ -267,7 +302,7 @@ def activation(
     either = declare(
         name,
         f"input: Tensor{typed}",
-        _learned_forward(name, kernel, False)
+        _learned_forward(name, getattr(kernels, kernel), terms)
         if learned
         else _forward(
             name,
@@ -287,6 +322,8 @@ def activation(
         parameters=tuple(parsed),
         **fields,
     )
+    if learned:
+        _all_at_once(either.op, getattr(kernels, f"{kernel}_backward"))
     if inplace_function:
         offer_in_place(name, either.op.public, f"input: Tensor{typed}", namespaces)
     ACTIVATIONS[key or name] = either.op

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from microtensor import kernels
 from microtensor.ops import samples
-from microtensor.ops.activation_record import ACTIVATIONS, Activation, composed, refuse_integers
+from microtensor.ops.activation_record import ACTIVATIONS, Activation, refuse_integers
 from microtensor.ops.activations_gates import gelu_exact, gelu_slope, silu, silu_slope
 from microtensor.ops.activations_linear import relu
 from microtensor.ops.activations_sigmoids import sigmoid
-from microtensor.ops.arithmetic import add, mul, sub
+from microtensor.ops.arithmetic import add, div, mul, sub
 from microtensor.ops.arrays import Array, empty
-from microtensor.ops.declare import declare, parse_signature, refuse, registry
+from microtensor.ops.choosing import where
+from microtensor.ops.comparison import eq
+from microtensor.ops.declare import declare, parse_signature, registry
 from microtensor.ops.extremes import amax
 from microtensor.ops.indexing import add_at, index_view
+from microtensor.ops.reductions import sum
 from microtensor.ops.shape import reshape
-from microtensor.tensor import Tensor, checked_dim
+from microtensor.tensor import checked_dim
 
 
 def _folded(name: str, shape: tuple[int, ...], dim: int) -> tuple[int, int]:
@@ -199,39 +203,81 @@ def check_pieces(name: str, pieces: Any) -> None:
         raise ValueError(f"{name}: needs a whole number pieces >= 1, got pieces={pieces!r}")
 
 
-@composed(
-    "maxout",
-    "input: Tensor, pieces: int, dim: int = -1",
-    module="Maxout",
-    summary="Give the largest of each group of neighbours along a dimension.",
-    formula="max of input[pieces·i : pieces·(i + 1)]",
-    derivative="1 at the largest, shared by equal ones, else 0",
-    range="(-∞, ∞)",
-    reference="Goodfellow et al. 2013, Maxout networks, arXiv:1302.4389",
-)
-def maxout(input: Tensor, pieces: int, dim: int = -1) -> Tensor:
-    """Give the largest of each group.
+def _grouped(x: Any, pieces: int, dim: int) -> Any:
+    dim %= len(x.shape)
+    return reshape(x, (*x.shape[:dim], x.shape[dim] // pieces, pieces, *x.shape[dim + 1 :]))
 
-    Args:
-        input: a floating-point tensor.
-        pieces: the size of a group, which divides the dimension.
-        dim: the dimension; it becomes that many times shorter.
 
-    Raises:
-        ValueError: pieces that are no whole number of at least 1.
-        RuntimeError: pieces do not divide the dimension.
-    """
-    if not isinstance(input, Tensor):
-        refuse("maxout", "input", input)
-    if input._array.dtype.kind != "f":
-        refuse_integers("maxout", input._array)
+def _pieces(shape: tuple[int, ...], pieces: int, dim: int) -> tuple[int, int, int]:
+    """Give the groups, pieces and columns of a tensor, and see to it that they come out even."""
     check_pieces("maxout", pieces)
-    shape = input._array.shape
     dim = checked_dim(dim, len(shape))
     if not shape or shape[dim] % pieces:
         raise RuntimeError(
             f"maxout: pieces must divide dimension {dim} of shape {list(shape)}, got {pieces}"
         )
-    grouped = reshape(input, (*shape[:dim], shape[dim] // pieces, pieces, *shape[dim + 1 :]))
-    largest: Tensor = amax(grouped, dim + 1)
-    return largest
+    groups = math.prod(shape[:dim]) * (shape[dim] // pieces)
+    return groups, pieces, math.prod(shape[dim + 1 :])
+
+
+def _maxout_forward(x: Array, pieces: int, dim: int = -1) -> Array:
+    if x.dtype.kind != "f":
+        refuse_integers("maxout", x)
+    groups, pieces, columns = _pieces(x.shape, pieces, dim)
+    shape = list(x.shape)
+    shape[dim] //= pieces
+    out = empty(tuple(shape), x.dtype)
+    kernels.maxout(_dense(x).reshape(groups, pieces, columns), out.reshape(groups, columns))
+    return out
+
+
+def _maxout_backward_forward(g: Array, x: Array, pieces: int, dim: int) -> Array:
+    groups, pieces, columns = _pieces(x.shape, pieces, dim)
+    dense = _dense(g.astype(x.dtype, copy=False)).reshape(groups, columns)
+    out = empty(x.shape, x.dtype)
+    whole = (groups, pieces, columns)
+    kernels.maxout_backward(dense, _dense(x).reshape(whole), out.reshape(whole))
+    return out
+
+
+def _maxout_grad_rule(h: Any, saved: Any, pieces: int, dim: int) -> Any:
+    place = dim % len(saved.shape) + 1
+    grouped = _grouped(saved, pieces, dim)
+    largest = where(eq(grouped, amax(grouped, place, keepdim=True)), 1.0, 0.0)
+    share = div(largest, sum(largest, place, keepdim=True))
+    return sum(mul(_grouped(h, pieces, dim), share), place)
+
+
+maxout_backward: Any = declare(
+    "maxout_backward",
+    "grad: Tensor, saved: Tensor, pieces: int, dim: int",
+    _maxout_backward_forward,
+    rules={"grad": lambda g, saved, pieces, dim: _maxout_grad_rule(g, saved, pieces, dim)},
+    summary="Give the gradient of maxout from the incoming one and the saved input.",
+    namespaces=(),
+    samples=samples.given(
+        (((3, 2), (3, 4)), {"pieces": 2, "dim": -1}), (((1, 3), (3, 3)), {"pieces": 3, "dim": 0})
+    ),
+)
+
+maxout: Any = declare(
+    "maxout",
+    "input: Tensor, pieces: int, dim: int = -1",
+    _maxout_forward,
+    record=Activation,
+    rules={"input": lambda g, x, pieces, dim: maxout_backward(g, x, pieces, dim)},
+    namespaces=("nn.functional",),
+    samples=samples.given(
+        (((3, 4),), {"pieces": 2}),
+        (((6, 2, 3),), {"pieces": 3, "dim": 0}),
+        (((0, 4),), {"pieces": 4, "dim": 1}),
+    ),
+    parameters=tuple(parse_signature("input: Tensor, pieces: int, dim: int = -1")[1:]),
+    module="Maxout",
+    summary="Give the largest of each group of `pieces` neighbours along a dimension.",
+    formula="max of input[pieces·i : pieces·(i + 1)]",
+    derivative="1 at the largest, shared by equal ones, else 0",
+    range="(-∞, ∞)",
+    reference="Goodfellow et al. 2013, Maxout networks, arXiv:1302.4389",
+)
+ACTIVATIONS["maxout"] = maxout.op

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from microtensor import kernels
 from microtensor.ops import samples
 from microtensor.ops.activation_record import (
     INFINITY,
@@ -12,22 +15,21 @@ from microtensor.ops.activation_record import (
     offer_in_place,
     refuse_integers,
 )
-from microtensor.ops.activations_linear import leaky_relu, relu
-from microtensor.ops.arithmetic import add, mul, sub
+from microtensor.ops.activations_linear import leaky_relu
+from microtensor.ops.arithmetic import mul, sub
+from microtensor.ops.arrays import Array, empty
 from microtensor.ops.bounds import clamp
 from microtensor.ops.choosing import where
 from microtensor.ops.comparison import gt, lt
-from microtensor.ops.declare import publish, refuse
-from microtensor.ops.random_creation import uniform
+from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.shape import reshape
-from microtensor.random import Generator
-from microtensor.tensor import Tensor, wrap
+from microtensor.random import Generator, drawing, state_of
+from microtensor.tensor import Tensor
 
 _prelu: Any = activation(
     "prelu",
     None,
     "weight: Tensor",
-    kernel="leaky_relu",
     module="PReLU",
     learned={
         "weight": (
@@ -86,6 +88,27 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     return _prelu.op.public(input, weight)
 
 
+def _rrelu_forward(x: Array, lower: float, upper: float, state: Array) -> tuple[Array, Array]:
+    if x.dtype == np.float16:  # there is no half-precision generator
+        wide_out, wide_slopes = _rrelu_forward(x.astype(np.float32), lower, upper, state)
+        return wide_out.astype(x.dtype), wide_slopes.astype(x.dtype)
+    slopes, out = empty(x.shape, x.dtype), empty(x.shape, x.dtype)
+    with drawing:
+        kernels.rrelu(x, lower, upper, state, slopes, out)
+    return out, slopes
+
+
+_rrelu_public: Any = declare(
+    "rrelu_in_training",
+    "input: Tensor, lower: float, upper: float, state: Any",
+    _rrelu_forward,
+    rules={"input": lambda g, slopes: mul(g, slopes)},
+    extras=("slopes",),
+    summary="Rectify, with slopes drawn at random.",
+    namespaces=(),
+).op.public
+
+
 @composed(
     "rrelu",
     "input: Tensor, lower: float = 0.125, upper: float = 0.3333333333333333, "
@@ -141,9 +164,7 @@ def rrelu(
         return leaky_relu.op.public(input, (lower + upper) / 2)
     if input._array.dtype.kind != "f":
         refuse_integers("rrelu", input._array)
-    drawn = wrap(uniform(input._array.shape, input._array.dtype, generator))
-    slopes = add(mul(drawn, upper - lower), lower)
-    return mul(input, where(gt(input, 0.0), 1.0, slopes))
+    return _rrelu_public(input, float(lower), float(upper), state_of(generator))
 
 
 offer_in_place(
@@ -155,13 +176,40 @@ offer_in_place(
 )
 
 
-@composed(
+def _left(x: Any, low: Any, high: Any, value: Any) -> Any:
+    """Give what a piece of srelu's has on the left, and nothing elsewhere, not even 0·∞."""
+    return where(lt(x, high), where(gt(x, low), 0.0, value), 0.0)
+
+
+srelu: Any = activation(
     "srelu",
-    "input: Tensor, lower_threshold: Tensor, lower_slope: Tensor, upper_threshold: Tensor, "
-    "upper_slope: Tensor",
+    None,
+    "lower_threshold: Tensor, lower_slope: Tensor, upper_threshold: Tensor, upper_slope: Tensor",
     module="SReLU",
-    learned=("lower_threshold", "lower_slope", "upper_threshold", "upper_slope"),
+    learned={
+        "lower_threshold": (
+            lambda x, low, slope, high, other: _left(x, low, high, sub(1.0, slope)),
+            None,
+        ),
+        "lower_slope": (
+            lambda x, low, slope, high, other: _left(x, low, high, sub(x, low)),
+            lambda x, low, slope, high, other: _left(x, low, high, 1.0),
+        ),
+        "upper_threshold": (
+            lambda x, low, slope, high, other: where(lt(x, high), 0.0, sub(1.0, other)),
+            None,
+        ),
+        "upper_slope": (
+            lambda x, low, slope, high, other: where(lt(x, high), 0.0, sub(x, high)),
+            lambda x, low, slope, high, other: where(lt(x, high), 0.0, 1.0),
+        ),
+    },
     kinks=(-1.0, 1.0),
+    samples=samples.given(
+        (((3, 4), *(np.array([v]) for v in (-0.6, 0.3, 0.7, 0.2))), {}),
+        (((2, 3, 2), *(np.array([[v], [v], [v]]) for v in (-0.6, 0.3, 0.7, 0.2))), {}),
+        (((2, 3), *(np.array([v, v, v]) for v in (-0.6, 0.3)), (1,), (2, 1)), {}),
+    ),
     summary="Bend a straight line at two learned thresholds, to learned slopes.",
     formula="upper_threshold + upper_slope·(x - upper_threshold) if x >= upper_threshold else "
     "lower_threshold + lower_slope·(x - lower_threshold) if x <= lower_threshold else x",
@@ -169,37 +217,12 @@ offer_in_place(
     "lower_slope if x <= lower_threshold else 1",
     range="(-∞, ∞)",
     limits=(-INFINITY, INFINITY),
+    ulp=2,
+    ulp_derivative=1,
+    sums=True,
     reference="Jin et al. 2016, Deep learning with S-shaped rectified linear activation units, "
     "arXiv:1512.07030",
 )
-def srelu(
-    input: Tensor,
-    lower_threshold: Tensor,
-    lower_slope: Tensor,
-    upper_threshold: Tensor,
-    upper_slope: Tensor,
-) -> Tensor:
-    """Bend a straight line at two thresholds.
-
-    Args:
-        input: a floating-point tensor.
-        lower_threshold: where the left piece begins; the four broadcast with the input.
-        lower_slope: its slope.
-        upper_threshold: where the right piece begins.
-        upper_slope: its slope.
-    """
-    if not isinstance(input, Tensor):
-        refuse("srelu", "input", input)
-    if input._array.dtype.kind != "f":
-        refuse_integers("srelu", input._array)
-    above, below = sub(input, upper_threshold), sub(input, lower_threshold)
-    # Each piece ends at its threshold, so that an infinite element on the other side of it does
-    # not come into the gradient of a slope as 0·∞.
-    right = add(upper_threshold, mul(upper_slope, clamp(above, min=0.0)))
-    left = add(lower_threshold, mul(lower_slope, clamp(below, max=0.0)))
-    bent = where(gt(below, 0.0), input, left)
-    return where(lt(above, 0.0), bent, right)
-
 
 _rectified_square: Any = lambda x: mul(clamp(x, min=0.0), clamp(x, min=0.0))  # noqa: E731
 
@@ -229,21 +252,42 @@ star_relu: Any = activation(
 )
 
 
-@composed(
+_apl: Any = activation(
     "apl",
-    "input: Tensor, slopes: Tensor, hinges: Tensor",
+    None,
+    "slopes: Tensor, hinges: Tensor",
     module="APL",
-    learned=("slopes", "hinges"),
+    learned={
+        "slopes": (
+            lambda x, slopes, hinges: clamp(sub(hinges, x), min=0.0),
+            lambda x, slopes, hinges: where(gt(sub(hinges, x), 0.0), -1.0, 0.0),
+        ),
+        "hinges": (
+            lambda x, slopes, hinges: where(gt(sub(hinges, x), 0.0), slopes, 0.0),
+            None,
+        ),
+    },
+    terms=True,
+    namespaces=(),
     kinks=(0.0,),
+    samples=samples.given(
+        (((3, 4), (2, 1, 1), (2, 1, 1)), {}), (((2, 3, 4), (3, 1, 3, 1), (3, 1, 3, 1)), {})
+    ),
     summary="Add learned hinges to a rectifier: adaptive piecewise linear.",
     formula="max(0, x) + Σ slopes[s]·max(0, hinges[s] - x)",
     derivative="(1 if x > 0 else 0) - Σ (slopes[s] if x < hinges[s] else 0)",
     range="(-∞, ∞)",
+    ulp=4,
+    ulp_derivative=4,
+    sums=True,
     reference="Agostinelli et al. 2015, Learning activation functions to improve deep neural "
     "networks, arXiv:1412.6830",
 )
+
+
+@publish("input: Tensor, slopes: Tensor, hinges: Tensor", namespaces=("nn.functional",))
 def apl(input: Tensor, slopes: Tensor, hinges: Tensor) -> Tensor:
-    """Add learned hinges to a rectifier.
+    """Add learned hinges to a rectifier: max(0, x) + Σ slopes[s]·max(0, hinges[s] - x).
 
     Args:
         input: a floating-point tensor.
@@ -252,15 +296,22 @@ def apl(input: Tensor, slopes: Tensor, hinges: Tensor) -> Tensor:
 
     Raises:
         RuntimeError: slopes and hinges of different shapes.
+
+    References:
+        Agostinelli et al. 2015, arXiv:1412.6830
     """
+    if not isinstance(input, Tensor):
+        refuse("apl", "input", input)
     if not isinstance(slopes, Tensor) or not isinstance(hinges, Tensor):
         refuse("apl", "slopes", slopes if not isinstance(slopes, Tensor) else hinges)
-    if slopes._array.shape != hinges._array.shape or not slopes._array.ndim:
+    shape = slopes._array.shape
+    if shape != hinges._array.shape or not shape:
         raise RuntimeError(
             "apl: slopes and hinges must both be of shape (S, ...), got "
-            f"{list(slopes._array.shape)} and {list(hinges._array.shape)}"
+            f"{list(shape)} and {list(hinges._array.shape)}"
         )
-    total = relu.op.public(input)
-    for slope, hinge in zip(slopes.unbind(0), hinges.unbind(0), strict=True):
-        total = add(total, mul(slope, relu(sub(hinge, input))))
-    return total
+    missing = input._array.ndim + 1 - len(shape)
+    if missing > 0:  # S stands before every dimension of the input
+        shape = (shape[0], *[1] * missing, *shape[1:])
+        slopes, hinges = reshape(slopes, shape), reshape(hinges, shape)
+    return _apl.op.public(input, slopes, hinges)

@@ -7,10 +7,10 @@ from typing import Any
 
 from microtensor import dtypes, kernels
 from microtensor.ops import samples
-from microtensor.ops.activation_record import ACTIVATIONS, Activation, composed, refuse_integers
+from microtensor.ops.activation_record import ACTIVATIONS, Activation
 from microtensor.ops.arithmetic import mul, neg, sub
 from microtensor.ops.arrays import Array, empty
-from microtensor.ops.declare import declare, parse_signature, publish, refuse
+from microtensor.ops.declare import declare, parse_signature, publish
 from microtensor.ops.powers import exp
 from microtensor.ops.reductions import sum
 from microtensor.tensor import Tensor, checked_dim
@@ -70,6 +70,18 @@ softmax_backward: Any = declare(
     namespaces=(),
 )
 
+softmin_backward: Any = declare(
+    "softmin_backward",
+    "grad: Tensor, output: Tensor, dim: int",
+    _rows_backward_forward(kernels.softmin_backward),
+    rules={
+        "grad": lambda g, output, dim: softmin_backward(g, output, dim),
+        "output": lambda g, grad, output, dim: neg(_softmax_output_rule(g, grad, output, dim)),
+    },
+    summary="Give the gradient of softmin from its output: y·(Σ g·y - g).",
+    namespaces=(),
+)
+
 _ROWS = "input: Tensor, dim: int, dtype: Any = None"
 _ROW_SAMPLES = samples.given(
     (((3, 4),), {"dim": -1}),
@@ -91,6 +103,23 @@ softmax: Any = declare(
     method="softmax",
     record=Activation,
     module="Softmax",
+    saves="y",
+    parameters=tuple(parse_signature(_ROWS)[1:]),
+    samples=_ROW_SAMPLES,
+)
+
+softmin: Any = declare(
+    "softmin",
+    _ROWS,
+    _rows_forward("softmin", kernels.softmin),
+    rules={"input": lambda g, y, dim: softmin_backward(g, y, dim)},
+    summary="Turn costs along a dimension into probabilities that sum to one: softmax of -x.",
+    formula="exp(-x) / Σ exp(-x)",
+    derivative="dx = -y·(g - Σ g·y)",
+    range="[0, 1]",
+    namespaces=(),
+    record=Activation,
+    module="Softmin",
     saves="y",
     parameters=tuple(parse_signature(_ROWS)[1:]),
     samples=_ROW_SAMPLES,
@@ -145,40 +174,6 @@ def _offer(name: str, function: Any) -> None:
     publish(_MODULE_SIGNATURE, namespaces=("nn.functional",), name=name)(variant)
 
 
-_softmax_public, _log_softmax_public = softmax.op.public, log_softmax.op.public
-_offer("softmax", _softmax_public)
-_offer("log_softmax", _log_softmax_public)
-ACTIVATIONS["softmax"], ACTIVATIONS["log_softmax"] = softmax.op, log_softmax.op
-
-
-@composed(
-    "softmin",
-    _MODULE_SIGNATURE,
-    module="Softmin",
-    summary="Turn costs along a dimension into probabilities that sum to one: softmax of -x.",
-    formula="exp(-x) / Σ exp(-x)",
-    derivative="dx = -y·(g - Σ g·y)",
-    range="[0, 1]",
-)
-def softmin(
-    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
-) -> Tensor:
-    """Turn costs into probabilities.
-
-    Args:
-        input: a floating-point tensor.
-        dim: the dimension along which the results sum to one.
-        dtype: to convert the input to beforehand.
-
-    Raises:
-        TypeError: no ``dim``.
-    """
-    if dim is None:
-        raise TypeError("softmin(): dim must be given: PyTorch's implicit choice is deprecated")
-    if not isinstance(input, Tensor):
-        refuse("softmin", "input", input)
-    if dtype is None and input._array.dtype.kind != "f":
-        refuse_integers("softmin", input._array)
-    negative: Tensor = neg(input if dtype is None else input.to(dtype))
-    result: Tensor = _softmax_public(negative, dim)
-    return result
+for _row in (softmax, softmin, log_softmax):
+    _offer(_row.op.name, _row.op.public)
+    ACTIVATIONS[_row.op.name] = _row.op

@@ -112,7 +112,7 @@ def terms(formula: str, **values: Any) -> list[Any]:
 def parameter_values(name: str) -> tuple[float, ...]:
     """Give the parameters' defaults, and numbers of ours for what has none."""
     ours = {"threshold": (0.1, 20.0), "snake": (1.0,), "sinc": (), "star_relu": (0.8944, -0.4472)}
-    ours |= {"soft_exponential": (0.7,), "prelu": (0.25,)}
+    ours |= {"soft_exponential": (0.7,), "prelu": (0.25,), "srelu": (-1.0, 0.1, 1.0, 0.2)}
     if name in ours:
         return ours[name]
     return tuple(float(p.default) for p in ACTIVATIONS[name].parameters)
@@ -121,7 +121,7 @@ def parameter_values(name: str) -> tuple[float, ...]:
 def of_one(name: str) -> bool:
     """Say whether an activation is one kernel's, of one tensor, element by element."""
     record = ACTIVATIONS[name]
-    return bool(record.kernel)
+    return bool(record.kernel) and "Σ" not in record.formula
 
 
 ELEMENTWISE = [name for name in ACTIVATIONS if of_one(name)]

@@ -32,8 +32,7 @@ needs_native = pytest.mark.skipif(
 PARAMETERS: dict[str, tuple[float, ...]] = {
     **{"leaky_relu": (0.25,), "elu": (1.5,), "celu": (1.5,), "softplus": (2.0, 15.1)},
     **{"hardsigmoid": (5.0,), "hardtanh": (-1.5, 0.5), "threshold": (0.5, -3.0)},
-    **{"hardshrink": (0.7,), "softshrink": (0.7,), "star_relu": (0.5, -0.25)},
-    **{"soft_exponential": (0.5,), "snake": (0.75,)},
+    **{"hardshrink": (0.7,), "softshrink": (0.7,)},
 }
 
 
@@ -50,6 +49,7 @@ UNARY = [*PLAIN, *ACTIVATION_ROWS]
 GRADIENTS = [f"{name}_backward" for name in ACTIVATION_ROWS]
 ARITHMETIC = rows_of_table("MT_BINARY")
 GATED = rows_of_table("MT_GATED")
+LEARNED = rows_of_table("MT_LEARNED")
 
 
 def parameters(name: str) -> tuple[float, ...]:

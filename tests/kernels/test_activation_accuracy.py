@@ -27,6 +27,7 @@ MORE = {
     "hardsigmoid": [(5.0,)],
     "snake": [(0.5,), (0.0,)],
     "soft_exponential": [(0.0,), (-0.2,)],
+    "srelu": [(-0.3, 0.7, 1.7, -0.4)],
 }
 CASES = [(n, p) for n in ELEMENTWISE for p in [parameter_values(n), *MORE.get(n, [])]]
 SLOPED = [case for case in CASES if ACTIVATIONS[case[0]].derivative != "0"]
@@ -175,7 +176,11 @@ def _run(implementation: str, name: str, values: Any, *arrays: Any, gradient: bo
     out = np.full_like(arrays[-1], 7)
     kernel = f"{record.kernel}_backward" if gradient else record.kernel
     _, numbers = _named(name, values, arrays[-1].dtype.type)
-    IMPLEMENTATIONS[implementation][kernel](*arrays, out, *numbers)
+    given: list[Any] = list(numbers)
+    if record.learned:
+        given = [np.array([value], out.dtype) for value in numbers]
+        given += [None] * len(given) if gradient else []
+    IMPLEMENTATIONS[implementation][kernel](*arrays, out, *given)
     return out
 
 

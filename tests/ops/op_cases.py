@@ -122,10 +122,15 @@ _OWN: dict[str, Any] = {
         ((np.array(1.5), np.array(0)), {"dim": 0, "shape": ()}),
     ],
     "softmax_backward": _rows,
+    "softmin_backward": _rows,
     "log_softmax_backward": _rows,
     "cross_entropy": _losses,
     "dropout": lambda rng: [
         ((rng.normal(size=s),), {"p": 0.4, "state": np.array([7, 0], np.uint64)})
+        for s in [(30,), (2, 3), (), (0,)]
+    ],
+    "rrelu_in_training": lambda rng: [
+        ((rng.normal(size=s),), {"lower": 0.1, "upper": 0.4, "state": np.array([7, 0], np.uint64)})
         for s in [(30,), (2, 3), (), (0,)]
     ],
     **{
@@ -170,7 +175,7 @@ _OWN: dict[str, Any] = {
         name: _pairs
         for name in (
             *("eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor"),
-            *(name for name in registry if name.endswith("_backward") and "softmax" not in name),
+            *(name for name in registry if name.endswith("_backward") and "softm" not in name),
         )
     },
 }

@@ -135,7 +135,7 @@ def test_a_malformed_rule_is_refused(rules, message):
 # ---- values -------------------------------------------------------------------------------------
 
 
-@each(DECLARED, "dropout")  # each dtype draws its own numbers
+@each(DECLARED, "dropout", "rrelu_in_training")  # each dtype draws its own numbers
 def test_float32_agrees_with_float64(case):
     wide = case.call(*case.tensors(False))
     narrow = case.call(*case.tensors(False, mt.float32))
@@ -163,7 +163,8 @@ def test_float16_stays_float16(case):
     if wide.is_floating_point() and case.arguments.get("dtype") is None:
         if any(i is not None and i.dtype.kind == "f" for i in case.inputs):
             assert narrow.dtype is mt.float16
-        if case.op.name not in ("floor_divide", "remainder", "sign", "dropout"):
+        drawn = ("dropout", "rrelu_in_training")
+        if case.op.name not in ("floor_divide", "remainder", "sign", *drawn):
             np.testing.assert_allclose(narrow.numpy(), wide.numpy(), rtol=2e-2, atol=1e-2)
 
 
@@ -176,7 +177,7 @@ def test_result_is_the_same_recorded_or_not(case):
     assert not plain.requires_grad
 
 
-@each(DECLARED, "dropout")
+@each(DECLARED, "dropout", "rrelu_in_training")
 def test_rules_see_what_users_see(case):
     """The form that rules call gives the public function's array."""
     public = case.call(*case.tensors(False))
@@ -246,7 +247,7 @@ def test_rules_give_the_shape_and_dtype_of_their_inputs(case):
                 assert array.dtype == tensor._array.dtype
 
 
-@each(DIFFERENTIABLE, "dropout")
+@each(DIFFERENTIABLE, "dropout", "rrelu_in_training")
 def test_float32_gradients_agree_with_float64(case):
     found = {}
     for dtype in (mt.float32, mt.float64):
@@ -334,7 +335,7 @@ def test_layout_in_memory_changes_nothing(case):
 
 
 def _check_layouts(case, dtype):
-    if case.op.name == "dropout" and case.inputs[0].ndim > 1:
+    if case.op.name in ("dropout", "rrelu_in_training") and case.inputs[0].ndim > 1:
         return  # numbers are drawn in the order of memory
     arrays = [i.astype(dtype) if i is not None and i.dtype.kind == "f" else i for i in case.inputs]
     tolerance = {"rtol": 1e-5, "atol": 1e-6} if dtype == "f4" else {"rtol": 1e-12, "atol": 1e-14}

@@ -169,7 +169,7 @@ def test_sigmoid_and_tanh_of_integers_are_floating_point():
 
 
 # Those that take more than the input are in test_activations.py.
-MORE_ARGUMENTS = {"prelu", "snake", "soft_exponential", "star_relu", "threshold"}
+MORE_ARGUMENTS = {"apl", "prelu", "snake", "soft_exponential", "srelu", "star_relu", "threshold"}
 
 
 @pytest.mark.parametrize("name", sorted({*FLOATING_ONLY} - {"sigmoid", "tanh"} - MORE_ARGUMENTS))

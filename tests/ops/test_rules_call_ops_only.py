@@ -111,7 +111,8 @@ def test_rules_call_ops_only(name, guarded_ops):
                 expected[tensor._node] = tensor.grad._array
         assert {node for node, _ in found} == set(expected)
         for node, gradient in found:
-            np.testing.assert_array_equal(gradient, expected[node])
+            # To rounding: some kernels give the gradients of all inputs in one pass.
+            np.testing.assert_allclose(gradient, expected[node], rtol=1e-13, atol=1e-15)
 
 
 @pytest.mark.parametrize("case", cases_of("cross_entropy"))
