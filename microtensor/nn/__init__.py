@@ -64,6 +64,18 @@ from microtensor.nn.learned_activations import (
 from microtensor.nn.linear import Identity, Linear
 from microtensor.nn.losses import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss, NLLLoss
 from microtensor.nn.module import Module
+from microtensor.nn.normalization import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    GroupNorm,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+    LayerNorm,
+    LocalResponseNorm,
+    RMSNorm,
+)
 from microtensor.nn.parameter import Parameter
 
 __all__ = [
@@ -133,6 +145,16 @@ __all__ = [
     "TanhExp",
     "Tanhshrink",
     "Threshold",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
+    "GroupNorm",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+    "LayerNorm",
+    "LocalResponseNorm",
+    "RMSNorm",
     "functional",
     "init",
     "utils",
