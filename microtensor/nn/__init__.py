@@ -61,7 +61,7 @@ from microtensor.nn.learned_activations import (
     SReLU,
     StarReLU,
 )
-from microtensor.nn.linear import Identity, Linear
+from microtensor.nn.linear import Bilinear, Identity, Linear
 from microtensor.nn.losses import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss, NLLLoss
 from microtensor.nn.module import Module
 from microtensor.nn.normalization import (
@@ -77,6 +77,7 @@ from microtensor.nn.normalization import (
     RMSNorm,
 )
 from microtensor.nn.parameter import Parameter
+from microtensor.nn.sparse import Embedding, EmbeddingBag
 
 __all__ = [
     "APL",
@@ -155,6 +156,9 @@ __all__ = [
     "LayerNorm",
     "LocalResponseNorm",
     "RMSNorm",
+    "Bilinear",
+    "Embedding",
+    "EmbeddingBag",
     "functional",
     "init",
     "utils",
