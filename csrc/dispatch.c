@@ -203,6 +203,7 @@ static inline int64_t columns_per_task(int64_t outer, int64_t rows, int64_t colu
 #define FN(name) name##_f32
 #include "entries.inc"
 #include "learned_entry.inc"
+#include "layer_entries.inc"
 #include "step_entry.inc"
 #undef real
 #undef FN
@@ -211,6 +212,7 @@ static inline int64_t columns_per_task(int64_t outer, int64_t rows, int64_t colu
 #define FN(name) name##_f64
 #include "entries.inc"
 #include "learned_entry.inc"
+#include "layer_entries.inc"
 #include "step_entry.inc"
 #undef real
 #undef FN

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from microtensor.kernels import native_matrix, native_random, native_reductions, native_steps
+from microtensor.kernels import (
+    native_layers,
+    native_matrix,
+    native_random,
+    native_reductions,
+    native_steps,
+)
 from microtensor.kernels.native_elementwise import ROWS
 
 KERNELS: dict[str, Any] = {
     **ROWS,
     **native_reductions.REDUCTIONS,
+    **native_layers.LAYERS,
     **{
         name: getattr(module, name)
         for module, names in (
