@@ -87,6 +87,7 @@ from microtensor.nn.losses import (
 )
 from microtensor.nn.module import Module
 from microtensor.nn.parameter import Parameter
+from microtensor.nn.parameter_containers import ParameterDict, ParameterList
 
 __all__ = [
     "APL",
@@ -138,6 +139,8 @@ __all__ = [
     "NLLLoss",
     "PReLU",
     "Parameter",
+    "ParameterDict",
+    "ParameterList",
     "PoissonNLLLoss",
     "RReLU",
     "ReGLU",
