@@ -11,8 +11,11 @@ Example:
 from math import e, inf, nan, pi
 
 from microtensor import (
+    amp,
     autograd,
+    backends,
     cuda,
+    distributions,
     func,
     functions,
     linalg,
@@ -23,8 +26,17 @@ from microtensor import (
     return_types,
     utils,
 )
+from microtensor.amp import autocast
 from microtensor.autograd import is_anomaly_enabled
 from microtensor.config import show_config
+from microtensor.determinism import (
+    are_deterministic_algorithms_enabled,
+    get_float32_matmul_precision,
+    is_deterministic_algorithms_warn_only_enabled,
+    set_float32_matmul_precision,
+    set_flush_denormal,
+    use_deterministic_algorithms,
+)
 from microtensor.devices import device
 from microtensor.dtypes import bool_ as bool
 from microtensor.dtypes import (
@@ -86,12 +98,17 @@ __all__ = [
     "Generator",
     "Size",
     "Tensor",
+    "amp",
+    "are_deterministic_algorithms_enabled",
+    "autocast",
     "autograd",
+    "backends",
     "bool",
     "channels_last",
     "contiguous_format",
     "cuda",
     "device",
+    "distributions",
     "double",
     "dtype",
     "e",
@@ -103,6 +120,7 @@ __all__ = [
     "float64",
     "func",
     "get_default_dtype",
+    "get_float32_matmul_precision",
     "get_num_threads",
     "get_rng_state",
     "half",
@@ -116,6 +134,7 @@ __all__ = [
     "int32",
     "int64",
     "is_anomaly_enabled",
+    "is_deterministic_algorithms_warn_only_enabled",
     "is_grad_enabled",
     "is_inference_mode_enabled",
     "layout",
@@ -137,6 +156,8 @@ __all__ = [
     "save",
     "seed",
     "set_default_dtype",
+    "set_float32_matmul_precision",
+    "set_flush_denormal",
     "set_grad_enabled",
     "set_num_threads",
     "set_printoptions",
@@ -145,6 +166,7 @@ __all__ = [
     "show_config",
     "strided",
     "uint8",
+    "use_deterministic_algorithms",
     "utils",
     "vmap",
 ]

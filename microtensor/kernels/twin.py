@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from microtensor.kernels import (
     host,
+    host_ctc,
     host_distances,
     host_indexing,
     host_linalg,
+    host_losses,
     host_pointwise,
     host_reductions,
     host_scans,
@@ -34,9 +36,11 @@ from microtensor.kernels import (
 
 MODULES = (
     host,
+    host_ctc,
     host_distances,
     host_indexing,
     host_linalg,
+    host_losses,
     host_pointwise,
     host_reductions,
     host_scans,

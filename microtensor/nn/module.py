@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from microtensor.engine import RemovableHandle
 from microtensor.nn import hooks as hooking
-from microtensor.nn import state
 from microtensor.nn.parameter import Parameter
 from microtensor.nn.registry import Registry
+from microtensor.nn.stateful import Stateful
 from microtensor.nn.traversal import Traversal
 from microtensor.tensor import Tensor
 
@@ -28,7 +28,7 @@ class _NotInitialised:
         )
 
 
-class Module(Traversal):
+class Module(Stateful, Traversal):
     """Base class of all layers, losses and networks.
 
     A subclass calls ``super().__init__()``, assigns parameters and other modules to attributes,
@@ -177,6 +177,32 @@ class Module(Traversal):
         if name not in registered and hasattr(self, name):
             raise KeyError(f"attribute '{name}' already exists")
 
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put a module in the place of the full name `target`.
+
+        Args:
+            target: the name, with dots between its parts; not empty.
+            module: what is to stand there.
+            strict: whether something must have stood there before.
+
+        Raises:
+            ValueError: the name is empty, or `module` is not a Module.
+            AttributeError: the module above does not exist, or what stands there is no module, or
+                nothing does and `strict` is True.
+        """
+        path, _, name = target.rpartition(".")
+        if not name:
+            raise ValueError("Cannot set the submodule without a target name!")
+        if not isinstance(module, Module):
+            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
+        owner = self.get_submodule(path)
+        if hasattr(owner, name):
+            if not isinstance(getattr(owner, name), Module):
+                raise AttributeError(f"`{name}` is not an nn.Module")
+        elif strict:
+            raise AttributeError(f"{type(owner).__name__} has no attribute `{name}`")
+        setattr(owner, name, module)
+
     def __setattr__(self, name: str, value: Any) -> None:
         values = self.__dict__
         if isinstance(value, Parameter):
@@ -278,6 +304,10 @@ class Module(Traversal):
         entry = hooking.Hook(hook, with_kwargs, always_call)
         return hooking.register(self._hooks_made().forward, entry, prepend)
 
+    def register_backward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Do what :meth:`register_full_backward_hook` does, under the name PyTorch had before."""
+        return self.register_full_backward_hook(hook)
+
     def register_full_backward_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False
     ) -> RemovableHandle:
@@ -309,51 +339,6 @@ class Module(Traversal):
             A handle whose ``remove()`` takes the hook away.
         """
         return hooking.register(self._hooks_made().backward, hooking.Hook(hook), prepend)
-
-    # ---- state --------------------------------------------------------------------------------
-
-    def state_dict(
-        self,
-        *,
-        destination: dict[str, Any] | None = None,
-        prefix: str = "",
-        keep_vars: bool = False,
-    ) -> dict[str, Any]:
-        """Return all parameters and persistent buffers by their full names.
-
-        The tensors share memory with the module's: clone what is to stay as it is.
-
-        Args:
-            destination: a dictionary to fill and return, instead of a new one.
-            prefix: put before every name.
-            keep_vars: whether to return the tensors themselves rather than detached ones.
-
-        Example:
-            >>> from microtensor import nn
-            >>> list(nn.Sequential(nn.Linear(2, 3), nn.ReLU()).state_dict())
-            ['0.weight', '0.bias']
-        """
-        return state.collect(self, destination, prefix, keep_vars)
-
-    def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> state.IncompatibleKeys:
-        """Copy the values of `state_dict` into the parameters and buffers, all or none.
-
-        Args:
-            state_dict: tensors by full name, as :meth:`state_dict` returns them.
-            strict: whether missing and unexpected keys are errors.
-            assign: take the tensors themselves, with their dtype, instead of copying values.
-
-        Returns:
-            A named tuple of the lists ``missing_keys`` and ``unexpected_keys``.
-
-        Raises:
-            TypeError: `state_dict` is not a mapping.
-            RuntimeError: keys are missing or unexpected, shapes differ, or a value is not a
-                tensor; the message lists all such keys, and the module is left as it was.
-        """
-        return state.restore(self, state_dict, strict, assign)
 
     # ---- printing -----------------------------------------------------------------------------
 

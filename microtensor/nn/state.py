@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from microtensor.engine import no_grad
+from microtensor.engine import RemovableHandle, no_grad
 from microtensor.nn.parameter import Parameter
 from microtensor.tensor import Tensor
 
@@ -29,22 +29,65 @@ class IncompatibleKeys(NamedTuple):
         )
 
 
-def _entries(module: Module, prefix: str) -> Iterator[tuple[str, Module, str, Tensor]]:
-    """Yield (key, owner, attribute name, tensor) for all that a state dict of `module` holds.
+class StateHooks:
+    """The hooks of one module around saving and loading, each kind in the order of its calls."""
 
-    Shared tensors come once per name, as each name is a key of its own. The order is
-    PyTorch's: the parameters of a module, its persistent buffers, then its children.
-    """
+    __slots__ = ("after_loading", "after_saving", "before_loading", "before_saving")
+
+    def __init__(self) -> None:
+        self.before_saving: dict[object, Callable[..., None]] = {}
+        self.after_saving: dict[object, Callable[..., None]] = {}
+        self.before_loading: dict[object, Callable[..., None]] = {}
+        self.after_loading: dict[object, Callable[..., None]] = {}
+
+
+def register(kind: dict[object, Callable[..., None]], hook: Callable[..., None]) -> RemovableHandle:
+    """Add a hook at the end of its kind and return what removes it."""
+    key = object()
+    kind[key] = hook
+    return RemovableHandle(lambda: _forget(kind, key))
+
+
+def _forget(kind: dict[object, Any], key: object) -> None:
+    kind.pop(key, None)
+
+
+def _hooks(module: Module, kind: str) -> list[Callable[..., None]]:
+    hooks = module._state_hooks
+    return [] if hooks is None else list(getattr(hooks, kind).values())
+
+
+_EXTRA = "_extra_state"
+
+
+def _own(module: Module) -> Iterator[tuple[str, Tensor]]:
+    """Yield (name, tensor) of a module's own state: its parameters, then persistent buffers."""
     values = module.__dict__
     for name in module._parameter_names:
         if values[name] is not None:
-            yield prefix + name, module, name, values[name]
+            yield name, values[name]
     for name, persistent in module._buffer_names.items():
         if persistent and values[name] is not None:
-            yield prefix + name, module, name, values[name]
+            yield name, values[name]
+
+
+def _extra(module: Module, method: str) -> bool:
+    """Say whether a class defines a method of the extra state."""
+    from microtensor.nn.stateful import Stateful
+
+    return getattr(type(module), method) is not getattr(Stateful, method)
+
+
+def _with_prefixes(module: Module, prefix: str) -> Iterator[tuple[str, Module]]:
+    """Yield a module and all below it with the prefixes of their keys.
+
+    Shared modules come once per name, as each name is a key of its own.
+    """
+    yield prefix, module
+    values = module.__dict__
     for name in module._module_names:
         if values[name] is not None:
-            yield from _entries(values[name], f"{prefix}{name}.")
+            yield from _with_prefixes(values[name], f"{prefix}{name}.")
 
 
 def collect(
@@ -53,8 +96,24 @@ def collect(
     """Return the parameters and persistent buffers of `module` by key."""
     if destination is None:
         destination = OrderedDict()
-    for key, _, _, tensor in _entries(module, prefix):
-        destination[key] = tensor if keep_vars else tensor.detach()
+        destination._metadata = OrderedDict()  # type: ignore[attr-defined]
+    notes = {"version": module._version}
+    if hasattr(destination, "_metadata"):
+        destination._metadata[prefix[:-1]] = notes
+    for hook in _hooks(module, "before_saving"):
+        hook(module, prefix, keep_vars)
+    for name, tensor in _own(module):
+        destination[prefix + name] = tensor if keep_vars else tensor.detach()
+    if _extra(module, "get_extra_state"):
+        destination[prefix + _EXTRA] = module.get_extra_state()
+    values = module.__dict__
+    for name in module._module_names:
+        if values[name] is not None:
+            values[name].state_dict(
+                destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars
+            )
+    for hook in _hooks(module, "after_saving"):
+        hook(module, destination, prefix, notes)
     return destination
 
 
@@ -68,38 +127,77 @@ def restore(
     """Check the whole of `state_dict` against `module`, then copy (or assign) every value."""
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
+    metadata = getattr(state_dict, "_metadata", {})
+    state_dict = OrderedDict(state_dict)  # for hooks to change
     missing: list[str] = []
+    unexpected: list[str] = []
     errors: list[str] = []
     changes: list[tuple[Module, str, Tensor, Tensor]] = []
+    extras: list[tuple[Module, Any]] = []
     known = set()
-    for key, owner, name, tensor in _entries(module, ""):
-        known.add(key)
-        if key not in state_dict:
-            missing.append(key)
-            continue
-        value = state_dict[key]
-        problem = _why_not(key, tensor, value, assign)
-        if problem:
-            errors.append(problem)
-        else:
-            changes.append((owner, name, tensor, value))
-    unexpected = [key for key in state_dict if key not in known]
-    if strict and unexpected:
-        errors.insert(0, f"Unexpected key(s) in state_dict: {_quoted(unexpected)}. ")
-    if strict and missing:
-        errors.insert(0, f"Missing key(s) in state_dict: {_quoted(missing)}. ")
-    if errors:
-        message = "\n\t".join(errors)
-        raise RuntimeError(
-            f"Error(s) in loading state_dict for {type(module).__name__}:\n\t{message}"
-        )
+    for prefix, owner in _with_prefixes(module, ""):
+        for hook in _hooks(owner, "before_loading"):
+            notes = metadata.get(prefix[:-1], {})
+            hook(owner, state_dict, prefix, notes, strict, missing, unexpected, errors)
+        for name, tensor in _own(owner):
+            key = prefix + name
+            known.add(key)
+            if key not in state_dict:
+                missing.append(key)
+                continue
+            value = state_dict[key]
+            problem = _why_not(key, tensor, value, assign)
+            if problem:
+                errors.append(problem)
+            else:
+                changes.append((owner, name, tensor, value))
+        if _extra(owner, "set_extra_state"):
+            known.add(prefix + _EXTRA)
+            if prefix + _EXTRA in state_dict:
+                extras.append((owner, state_dict[prefix + _EXTRA]))
+            else:
+                missing.append(prefix + _EXTRA)
+    unexpected += [key for key in state_dict if key not in known]
+    incompatible = IncompatibleKeys(missing, unexpected)
+    hooks = [
+        (owner, hook)
+        for _, owner in reversed(list(_with_prefixes(module, "")))
+        for hook in _hooks(owner, "after_loading")
+    ]
+    if not hooks:
+        _raise_if_any(module, errors, incompatible, strict)
+    elif errors:
+        _raise_if_any(module, errors, incompatible, False)
     with no_grad():
         for owner, name, tensor, value in changes:
             if assign:
                 setattr(owner, name, _as_kind_of(tensor, value))
             else:
                 tensor.copy_(value)
-    return IncompatibleKeys(missing, unexpected)
+    for owner, value in extras:
+        owner.set_extra_state(value)
+    for owner, hook in hooks:
+        hook(owner, incompatible)
+    if hooks:  # which may have forgiven some of the keys
+        _raise_if_any(module, errors, incompatible, strict)
+    return incompatible
+
+
+def _raise_if_any(
+    module: Module, errors: list[str], incompatible: IncompatibleKeys, strict: bool
+) -> None:
+    errors = list(errors)
+    if strict and incompatible.unexpected_keys:
+        keys = _quoted(incompatible.unexpected_keys)
+        errors.insert(0, f"Unexpected key(s) in state_dict: {keys}. ")
+    if strict and incompatible.missing_keys:
+        keys = _quoted(incompatible.missing_keys)
+        errors.insert(0, f"Missing key(s) in state_dict: {keys}. ")
+    if errors:
+        message = "\n\t".join(errors)
+        raise RuntimeError(
+            f"Error(s) in loading state_dict for {type(module).__name__}:\n\t{message}"
+        )
 
 
 def _why_not(key: str, tensor: Tensor, value: Any, assign: bool) -> str:

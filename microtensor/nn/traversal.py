@@ -283,6 +283,31 @@ class Traversal:
         """Return the module: everything is on the CPU."""
         return self
 
+    def type(self, dst_type: dtypes.dtype | str) -> Self:
+        """Convert floating-point parameters and buffers to a dtype."""
+        return self.to(dtype=dtypes.as_dtype(dst_type))
+
+    def cuda(self, device: Any = None) -> Self:
+        """Raise: there is no such device.
+
+        Raises:
+            RuntimeError: always.
+        """
+        raise RuntimeError("cuda(): there is no device 'cuda': microtensor runs on 'cpu'")
+
+    def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
+        """Leave parameters and buffers as they are: what PyTorch calls to fill in a bare module.
+
+        Raises:
+            RuntimeError: a device other than the CPU is named.
+        """
+        _wanted_dtype(device=device)
+        return self
+
+    def share_memory(self) -> Self:
+        """Return the module; worker processes of a DataLoader are sent copies."""
+        return self
+
     def _convert(self, wanted: dtypes.dtype) -> Self:
         with no_grad():
             for parameter in self._tensors("_parameter_names", True):

@@ -208,7 +208,8 @@ def test_second_derivatives(case):
     assert gradgradcheck(case.call, case.tensors())
 
 
-@each([name for name in DIFFERENTIABLE if not name.endswith("_backward")])
+# Of ctc there is none, which its own tests say.
+@each([name for name in DIFFERENTIABLE if not name.endswith("_backward") and name != "ctc"])
 def test_third_derivatives(case):
     """The second walk is recorded too: every rule of every rule takes tensors."""
 
@@ -371,7 +372,7 @@ ELEMENTWISE = [
     and any(np.ndim(x) == 0 for inputs, _ in op.samples(np.random.default_rng(0)) for x in inputs)
     and not {"condition", "mask", "index"} & set(op.inputs)
     and all(p.default is not None or p.is_input for p in parse_signature(op.signature))
-    and name != "clamp"
+    and name not in ("clamp", "binary_cross_entropy")  # which refuses what is outside [0, 1]
 ]
 
 

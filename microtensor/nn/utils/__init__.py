@@ -1,5 +1,6 @@
 """Helpers for training modules."""
 
+from microtensor.nn.utils import parametrizations, parametrize
 from microtensor.nn.utils.clip_grad import (
     clip_grad_norm_,
     clip_grad_value_,
@@ -14,5 +15,7 @@ __all__ = [
     "clip_grads_with_norm_",
     "get_total_norm",
     "parameters_to_vector",
+    "parametrizations",
+    "parametrize",
     "vector_to_parameters",
 ]
