@@ -334,3 +334,5 @@ int mt_array_dropout(double p, uintptr_t state_, uintptr_t x_, uintptr_t mask_, 
         return -1;
     return DISPATCH(x->dtype, mt_dropout, n, p, OUT(state), IN(x), OUT(mask), OUT(y));
 }
+
+#include "ndarray_windows.inc"

@@ -6,10 +6,12 @@ from typing import Any
 
 from microtensor.kernels import native_matrix, native_random, native_reductions, native_steps
 from microtensor.kernels.native_elementwise import ROWS
+from microtensor.kernels.native_windows import WINDOWS
 
 KERNELS: dict[str, Any] = {
     **ROWS,
     **native_reductions.REDUCTIONS,
+    **WINDOWS,
     **{
         name: getattr(module, name)
         for module, names in (
