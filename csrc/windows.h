@@ -47,6 +47,50 @@ static inline void mt_choose_blocks(struct mt_convolution *c, int64_t room) {
         c->block_samples = fit / sample < enough ? fit / sample : enough;
 }
 
+/* A tile of a convolution: so many outputs at most, and bytes of positions of each, no more than these. */
+#define MT_TILE_ROWS 8
+#define MT_TILE_BYTES_LIMIT 128
+
+/* The convolution that is another one's gradient by its input, of the kernel turned round: the outputs are
+ * what it sees, and before them are as many zeros as a window reaches beyond. Of strides of 1. */
+static inline struct mt_convolution mt_turned(const struct mt_convolution *c) {
+    struct mt_convolution turned = *c;
+    turned.channels = c->outputs;
+    turned.outputs = c->channels;
+    for (int d = 0; d < 3; d++) {
+        turned.in[d] = c->out[d];
+        turned.out[d] = c->in[d];
+        turned.before[d] = c->dilation[d] * (c->kernel[d] - 1) - c->before[d];
+    }
+    return turned;
+}
+
+/* What windows see of each dimension, zeros included, with strides of 1. */
+static inline void mt_padded_extent(const struct mt_convolution *c, int64_t *extent) {
+    for (int d = 0; d < 3; d++)
+        extent[d] = c->out[d] + c->dilation[d] * (c->kernel[d] - 1);
+}
+
+/* Whether to sum up tiles (convolution_tiles.inc): windows follow each other, most numbers along padded
+ * rows are outputs, and what a group sees of a sample fits into a cache. */
+static inline int mt_takes_tiles(const struct mt_convolution *c) {
+    int64_t extent[3];
+    mt_padded_extent(c, extent);
+    return c->stride[0] == 1 && c->stride[1] == 1 && c->stride[2] == 1 &&
+           !mt_columns_are_input(c) && 2 * extent[2] <= 3 * c->out[2] &&
+           mt_column_height(c) <= 4096 && c->channels * extent[0] * extent[1] * extent[2] <= 262144;
+}
+
+/* Elements of memory, of `size` bytes each, that convolution_tiled works in. */
+static inline int64_t mt_tiles_work(const struct mt_convolution *c, int64_t size) {
+    int64_t extent[3];
+    mt_padded_extent(c, extent);
+    const int64_t taps = mt_column_height(c), slack = MT_TILE_BYTES_LIMIT / size;
+    return taps * (8 / size) + c->groups * (c->outputs + MT_TILE_ROWS) * taps +
+           c->channels * extent[0] * extent[1] * extent[2] + slack +
+           MT_TILE_ROWS * (c->out[1] * extent[2] + slack);
+}
+
 /* Windows of pooling, of any lengths: output i of a dimension sees the inputs first[i], first[i] +
  * dilation, ... before last[i], all inside of x; an average divides by the product of the divisors. Of the
  * last dimension outputs [from, to) are regular: `taps` inputs each, and starts `stride` apart. */
