@@ -8,6 +8,8 @@
 static struct {
     uintptr_t gemm_f32, gemm_f64;
     int ilp64;
+    int (*get_threads)(void);
+    void (*set_threads)(int threads);
 } blas;
 
 void mt_blas_set(uintptr_t sgemm, uintptr_t dgemm, int ilp64) {
@@ -17,6 +19,23 @@ void mt_blas_set(uintptr_t sgemm, uintptr_t dgemm, int ilp64) {
 }
 
 int mt_blas_available(void) { return blas.gemm_f32 != 0 && blas.gemm_f64 != 0; }
+
+void mt_blas_set_threads(uintptr_t get, uintptr_t set) {
+    blas.get_threads = (int (*)(void))get;
+    blas.set_threads = (void (*)(int))set;
+}
+
+int mt_blas_alone(void) {
+    const int threads = blas.get_threads && blas.set_threads ? blas.get_threads() : 1;
+    if (threads > 1)
+        blas.set_threads(1);
+    return threads;
+}
+
+void mt_blas_together(int threads) {
+    if (threads > 1)
+        blas.set_threads(threads);
+}
 
 static int fits_int32(int64_t a, int64_t b, int64_t c, int64_t d, int64_t e, int64_t f) {
     return a <= INT32_MAX && b <= INT32_MAX && c <= INT32_MAX && d <= INT32_MAX && e <= INT32_MAX &&

@@ -11,4 +11,8 @@ int mt_gemm_f32(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t 
 int mt_gemm_f64(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, const double *a,
                 int64_t a_stride, const double *b, int64_t b_stride, double beta, double *c);
 
+/* Have BLAS use one thread, and give the number to hand to mt_blas_together afterwards. */
+int mt_blas_alone(void);
+void mt_blas_together(int threads);
+
 #endif

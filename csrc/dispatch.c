@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "blas.h"
@@ -197,6 +198,14 @@ static inline int64_t columns_per_task(int64_t outer, int64_t rows, int64_t colu
     return divide(divide(columns, threads), MT_COLUMNS) * MT_COLUMNS;
 }
 
+/* Bytes of a block's columns: they and what BLAS makes of them stay in a core's second-level cache. */
+#define MT_COLUMN_BYTES 262144
+/* Multiplications below which one thread is enough; into how many shares a convolution is divided; and
+ * the bytes that partial sums of a weight's gradient may take. */
+#define MT_PARALLEL_PRODUCTS 1000000
+#define MT_SHARES 16
+#define MT_PARTS_BYTES 16777216
+
 /* --- entries ---------------------------------------------------------------------------------- */
 
 #define real float
@@ -205,6 +214,8 @@ static inline int64_t columns_per_task(int64_t outer, int64_t rows, int64_t colu
 #include "learned_entry.inc"
 #include "layer_entries.inc"
 #include "step_entry.inc"
+#include "convolution_entry.inc"
+#include "pooling_entry.inc"
 #undef real
 #undef FN
 
@@ -214,6 +225,8 @@ static inline int64_t columns_per_task(int64_t outer, int64_t rows, int64_t colu
 #include "learned_entry.inc"
 #include "layer_entries.inc"
 #include "step_entry.inc"
+#include "convolution_entry.inc"
+#include "pooling_entry.inc"
 #undef real
 #undef FN
 

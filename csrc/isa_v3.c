@@ -16,6 +16,7 @@
 #endif
 
 #define MT_ISA v3
+#define MT_TILE_BYTES 32
 #define MT_ISA_NAME "x86-64-v3"
 #include "kernels.inc"
 

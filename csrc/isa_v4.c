@@ -19,6 +19,7 @@
 #endif
 
 #define MT_ISA v4
+#define MT_TILE_BYTES 128
 #define MT_ISA_NAME "x86-64-v4"
 #include "kernels.inc"
 

@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+#include "windows.h"
+
 enum {
 #define MT_UNARY(name) MT_UNARY_##name,
 #include "table.h"

@@ -95,6 +95,24 @@ struct FN(mt_kernels) {
                       const real *weight, real *y);
     void (*embedding_backward)(int64_t first, int64_t last, int64_t columns, int64_t count,
                                int64_t padding, const int64_t *index, const real *g, real *out);
+    /* Samples [first, last) of a convolution's three forms; the columns of output rows [first, last) of a
+     * sample and group, and their sums back. */
+    void (*convolution)(const struct mt_convolution *c, int64_t first, int64_t last, const real *x,
+                        const real *weight, const real *bias, real *y, real *work);
+    void (*convolution_input)(const struct mt_convolution *c, int64_t first, int64_t last,
+                              const real *y, const real *weight, const real *bias, real *x,
+                              real *work);
+    void (*convolution_weight)(const struct mt_convolution *c, int64_t first, int64_t last,
+                               const real *x, const real *y, real *weight, real *work);
+    void (*unfold)(const struct mt_convolution *c, int64_t first, int64_t last, const real *x,
+                   int64_t width, real *columns);
+    void (*fold)(const struct mt_convolution *c, int64_t first, int64_t last, const real *columns,
+                 int64_t width, real *x);
+    /* Pooling of some planes. */
+    void (*max_windows)(const struct mt_pool *c, int64_t planes, const real *x, real *values,
+                        int64_t *indices);
+    void (*average_windows)(const struct mt_pool *c, int64_t planes, const real *x, real *y);
+    void (*spread_windows)(const struct mt_pool *c, int64_t planes, const real *g, real *x);
     void (*random_uniform)(int64_t n, uint64_t seed, uint64_t offset, real *y);
     void (*rrelu)(int64_t n, real lower, real upper, uint64_t seed, uint64_t offset, const real *x,
                   real *slopes, real *y);

@@ -4,7 +4,12 @@
 
 #include <stdint.h>
 
+#include "windows.h"
+
 /* [cffi: what follows, up to the matching line, is also given to cffi by build.py] */
+
+struct mt_convolution;
+struct mt_pool;
 
 /* The name of row `op` of the table of one kind ("unary", "binary", "rows", "rows_backward",
  * "gated", "reduce", "step"), or NULL past its end: Python learns the numbering from here. */
@@ -30,6 +35,8 @@ int mt_threads_maximum(void);
  * zero addresses take it away again. */
 void mt_blas_set(uintptr_t sgemm, uintptr_t dgemm, int ilp64);
 int mt_blas_available(void);
+/* Functions that get and set its number of threads, or 0: it uses one while our own threads call it. */
+void mt_blas_set_threads(uintptr_t get, uintptr_t set);
 
 /* Arrays as NumPy's objects, by their addresses (ndarray.h). First Python names the type of arrays and the
  * dtypes that are looked for, and has a matrix it knows read: 1 if every field is where it is thought to
@@ -101,6 +108,27 @@ int mt_array_random_uniform(uintptr_t state, uintptr_t out);
 int mt_array_rrelu(double lower, double upper, uintptr_t state, uintptr_t x, uintptr_t slopes,
                    uintptr_t y);
 int mt_array_dropout(double p, uintptr_t state, uintptr_t x, uintptr_t mask, uintptr_t y);
+
+/* Convolutions of arrays of five dimensions. windows has 13 int64: groups, and the kernel's lengths, strides,
+ * zeros before x and dilations of three dimensions each; how far windows go the shapes say. bias may be 0. */
+int mt_array_convolution(uintptr_t x, uintptr_t weight, uintptr_t bias, uintptr_t windows,
+                         uintptr_t y);
+int mt_array_convolution_input(uintptr_t y, uintptr_t weight, uintptr_t bias, uintptr_t windows,
+                               uintptr_t x);
+int mt_array_convolution_weight(uintptr_t y, uintptr_t x, uintptr_t windows, uintptr_t weight);
+/* columns of shape (samples, channels * kernel, outputs of three dimensions). */
+int mt_array_unfold(uintptr_t x, uintptr_t windows, uintptr_t columns);
+int mt_array_fold(uintptr_t columns, uintptr_t windows, uintptr_t x);
+
+/* Pooling of planes of three dimensions, (planes, in...) to (planes, out...). windows has three rows of int64,
+ * firsts, lasts and divisors, of the outputs of the first dimension, then of the second and third. */
+int mt_array_max_windows(int64_t dilation0, int64_t dilation1, int64_t dilation2, uintptr_t x,
+                         uintptr_t windows, uintptr_t values, uintptr_t indices);
+int mt_array_average_windows(uintptr_t x, uintptr_t windows, uintptr_t y);
+int mt_array_spread_windows(uintptr_t g, uintptr_t windows, uintptr_t x);
+/* x and indices (planes, n), y (planes, size); and the reverse. */
+int mt_array_place(int adds, uintptr_t x, uintptr_t indices, uintptr_t y);
+int mt_array_pick(uintptr_t x, uintptr_t indices, uintptr_t y);
 
 /* n 32-bit words from Philox4x32-10; state is {seed, offset}, and offset is advanced by the counters
  * used, one for every four words. Returns -1, having done nothing, if an array is misaligned. */

@@ -626,3 +626,4 @@ int64_t mt_array_embedding_backward(int64_t padding, uintptr_t g_, uintptr_t ind
     return DISPATCH(out->dtype, mt_embedding_backward, out->shape[0], columns, count, padding,
                     IN(index), IN(g), OUT(out));
 }
+#include "ndarray_windows.inc"

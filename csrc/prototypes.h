@@ -151,6 +151,41 @@ int64_t FN(mt_embedding)(int64_t rows, int64_t columns, int64_t count, const int
 /* out = zeros, and out[index[i]] += g[i] but where index[i] is `padding`. Returns likewise. */
 int64_t FN(mt_embedding_backward)(int64_t rows, int64_t columns, int64_t count, int64_t padding,
                                   const int64_t *index, const real *g, real *out);
+/* Convolution, y = x * weight + bias, in the shapes of windows.h; bias may be NULL. Returns -1 too where
+ * there is no BLAS, or nothing to multiply. */
+int FN(mt_convolution)(const struct mt_convolution *c, const real *x, const real *weight,
+                       const real *bias, real *y);
+
+/* Its gradient with respect to x from that of y, plus a bias for each of x's channels: the transposed
+ * convolution. */
+int FN(mt_convolution_input)(const struct mt_convolution *c, const real *y, const real *weight,
+                             const real *bias, real *x);
+
+/* Its gradient with respect to the weight, from that of y. */
+int FN(mt_convolution_weight)(const struct mt_convolution *c, const real *y, const real *x,
+                              real *weight);
+
+/* The columns of x: what every window sees (samples, channels * kernel, out); and their sums at the
+ * places they are from. Of one group. */
+int FN(mt_unfold)(const struct mt_convolution *c, const real *x, real *columns);
+int FN(mt_fold)(const struct mt_convolution *c, const real *columns, real *x);
+
+/* The largest element of each window of some planes, and its place in the plane: the first of equals; NaN
+ * is larger than all, and the last NaN counts. A window of nothing but -inf has its first place. */
+int FN(mt_max_windows)(int64_t planes, const struct mt_pool *c, const real *x, real *values,
+                       int64_t *indices);
+
+/* Windows' sums over the product of their divisors; and its transpose, which adds g / divisors to all that
+ * a window sees. */
+int FN(mt_average_windows)(int64_t planes, const struct mt_pool *c, const real *x, real *y);
+int FN(mt_spread_windows)(int64_t planes, const struct mt_pool *c, const real *g, real *x);
+
+/* x[i] of each plane goes to place indices[i] of a plane of `size` of y, 0 elsewhere: added, or, where not
+ * `adds`, the last one stays. And its transpose: y[i] = x[indices[i]]. -1 where an index is none of y's. */
+int FN(mt_place)(int64_t planes, int64_t n, int64_t size, int adds, const real *x,
+                 const int64_t *indices, real *y);
+int FN(mt_pick)(int64_t planes, int64_t n, int64_t size, const real *x, const int64_t *indices,
+                real *y);
 
 /* n numbers uniform in [0, 1), 24 (f32) or 53 (f64) bits each, from Philox4x32-10. state is
  * {seed, offset}; offset is advanced by the counters used, one for every four words. */

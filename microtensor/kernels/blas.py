@@ -66,6 +66,11 @@ class Blas:
         if function is not None:
             function(ctypes.c_int(threads))
 
+    def thread_functions(self) -> tuple[int, int]:
+        """Give the addresses of the functions that get and set its threads, or zeros."""
+        get, put = self._function("get_num_threads"), self._function("set_num_threads")
+        return (0, 0) if get is None or put is None else (_address(get), _address(put))
+
     def _function(self, name: str) -> Any:
         return getattr(self._library, self._other.format(name), None) if self._library else None
 
@@ -108,6 +113,8 @@ def hand_over(blas: Blas, native: Any) -> None:
     if not all(_multiplies(native, kind, name) for kind, name in (("f", "f32"), ("d", "f64"))):
         native.lib.mt_blas_set(0, 0, 0)
         blas.symbol = ""
+        return
+    native.lib.mt_blas_set_threads(*blas.thread_functions())
 
 
 def _multiplies(native: Any, kind: str, name: str) -> bool:

@@ -12,11 +12,13 @@ from microtensor.kernels import (
     native_steps,
 )
 from microtensor.kernels.native_elementwise import ROWS
+from microtensor.kernels.native_windows import WINDOWS
 
 KERNELS: dict[str, Any] = {
     **ROWS,
     **native_reductions.REDUCTIONS,
     **native_layers.LAYERS,
+    **WINDOWS,
     **{
         name: getattr(module, name)
         for module, names in (

@@ -37,6 +37,12 @@ def test_children_get_threads_but_no_pins(common, monkeypatch):
     assert environment["MICROTENSOR_BACKEND"] == "numpy"
 
 
+def test_a_case_of_layers_names_a_network_and_a_batch():
+    for case in ("VGG@4", "LeNet", "LeNet@0"):
+        answer = run("layers.py", "--cases", case)
+        assert answer.returncode == 2 and case in answer.stderr
+
+
 def test_a_section_is_replaced_and_the_others_stay(common, tmp_path):
     path = tmp_path / "RESULTS.md"
     common.write_section(path, "step", "old step")
