@@ -64,6 +64,23 @@ from microtensor.nn.learned_activations import (
 from microtensor.nn.linear import Identity, Linear
 from microtensor.nn.losses import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss, NLLLoss
 from microtensor.nn.module import Module
+from microtensor.nn.padding import (
+    CircularPad1d,
+    CircularPad2d,
+    CircularPad3d,
+    ConstantPad1d,
+    ConstantPad2d,
+    ConstantPad3d,
+    ReflectionPad1d,
+    ReflectionPad2d,
+    ReflectionPad3d,
+    ReplicationPad1d,
+    ReplicationPad2d,
+    ReplicationPad3d,
+    ZeroPad1d,
+    ZeroPad2d,
+    ZeroPad3d,
+)
 from microtensor.nn.parameter import Parameter
 
 __all__ = [
@@ -78,6 +95,12 @@ __all__ = [
     "ArcTan",
     "BCEWithLogitsLoss",
     "BentIdentity",
+    "CircularPad1d",
+    "CircularPad2d",
+    "CircularPad3d",
+    "ConstantPad1d",
+    "ConstantPad2d",
+    "ConstantPad3d",
     "Cosine",
     "CrossEntropyLoss",
     "Dropout",
@@ -108,6 +131,12 @@ __all__ = [
     "ReGLU",
     "ReLU",
     "ReLU6",
+    "ReflectionPad1d",
+    "ReflectionPad2d",
+    "ReflectionPad3d",
+    "ReplicationPad1d",
+    "ReplicationPad2d",
+    "ReplicationPad3d",
     "SReLU",
     "Sequential",
     "Serf",
@@ -133,6 +162,9 @@ __all__ = [
     "TanhExp",
     "Tanhshrink",
     "Threshold",
+    "ZeroPad1d",
+    "ZeroPad2d",
+    "ZeroPad3d",
     "functional",
     "init",
     "utils",
