@@ -48,6 +48,12 @@ struct FN(mt_kernels) {
                                    int64_t g_stride, const real *g, double divisor, const real *x,
                                    const int64_t *target, const real *weight, const real *log_sum,
                                    real *out);
+    /* One head; mask may be NULL. */
+    void (*attention)(const struct mt_attention *call, const real *q, const real *k, const real *v,
+                      const real *mask, real *log_sum, real *out);
+    void (*attention_backward)(const struct mt_attention *call, const real *q, const real *k,
+                               const real *v, const real *mask, const real *g, const real *out,
+                               const real *log_sum, real *dq, real *dk, real *dv);
     void (*random_uniform)(int64_t n, uint64_t seed, uint64_t offset, real *y);
     void (*dropout)(int64_t n, real p, uint64_t seed, uint64_t offset, const real *x, real *mask,
                     real *y);

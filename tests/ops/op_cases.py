@@ -14,7 +14,7 @@ from microtensor.ops import Op, registry
 WRITTEN_BY_HAND = ("cat", "copy", "overwrite", "view_put")
 
 # The rule for x accounts for log_sum, too: tried as the derivative of cross_entropy's gradient.
-NOT_ALONE = ("cross_entropy_backward", "cross_entropy_row_scale")
+NOT_ALONE = ("cross_entropy_backward", "cross_entropy_row_scale", "attention_backward")
 
 # Their argument is taken for symmetric, and so is its gradient: they are tried on symmetric parts.
 SYMMETRIC = ("linalg_cholesky", "linalg_eigh")
