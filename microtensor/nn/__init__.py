@@ -49,9 +49,11 @@ from microtensor.nn.activations import (
     Tanhshrink,
     Threshold,
 )
+from microtensor.nn.attention import MultiheadAttention
 from microtensor.nn.containers import ModuleDict, ModuleList, Sequential
+from microtensor.nn.distance import CosineSimilarity, PairwiseDistance
 from microtensor.nn.dropout import Dropout
-from microtensor.nn.flatten import Flatten
+from microtensor.nn.flatten import Flatten, Unflatten
 from microtensor.nn.learned_activations import (
     APL,
     PReLU,
@@ -82,6 +84,21 @@ from microtensor.nn.padding import (
     ZeroPad3d,
 )
 from microtensor.nn.parameter import Parameter
+from microtensor.nn.resampling import (
+    ChannelShuffle,
+    PixelShuffle,
+    PixelUnshuffle,
+    Upsample,
+    UpsamplingBilinear2d,
+    UpsamplingNearest2d,
+)
+from microtensor.nn.transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 
 __all__ = [
     "APL",
@@ -95,6 +112,7 @@ __all__ = [
     "ArcTan",
     "BCEWithLogitsLoss",
     "BentIdentity",
+    "ChannelShuffle",
     "CircularPad1d",
     "CircularPad2d",
     "CircularPad3d",
@@ -102,6 +120,7 @@ __all__ = [
     "ConstantPad2d",
     "ConstantPad3d",
     "Cosine",
+    "CosineSimilarity",
     "CrossEntropyLoss",
     "Dropout",
     "ELiSH",
@@ -124,9 +143,13 @@ __all__ = [
     "Module",
     "ModuleDict",
     "ModuleList",
+    "MultiheadAttention",
     "NLLLoss",
     "PReLU",
+    "PairwiseDistance",
     "Parameter",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "RReLU",
     "ReGLU",
     "ReLU",
@@ -162,6 +185,15 @@ __all__ = [
     "TanhExp",
     "Tanhshrink",
     "Threshold",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
+    "Unflatten",
+    "Upsample",
+    "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
     "ZeroPad1d",
     "ZeroPad2d",
     "ZeroPad3d",
