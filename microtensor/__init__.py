@@ -76,6 +76,7 @@ from microtensor.random import (
     seed,
     set_rng_state,
 )
+from microtensor.summary import summary
 from microtensor.tensor import Size, Tensor
 from microtensor.utils.serialization import load, save
 
@@ -144,6 +145,7 @@ __all__ = [
     "short",
     "show_config",
     "strided",
+    "summary",
     "uint8",
     "utils",
     "vmap",
