@@ -29,6 +29,8 @@ class Op:
             output of an integer dtype has none.
         returns: what the outputs come in: a named tuple, or a plain tuple for None.
         extras: names of what ``forward`` returns beside the output: constants for the rules.
+        add_into: of an op of one input, ``add_into(total, g, *saved)``: adds the input's gradient
+            to one that is there already, where that costs less than making it whole first.
         view: whether the output may share the first input's memory.
         integral: whether the output may be of a dtype without gradient.
         namespaces: where users find it: "mt", "nn.functional", "linalg".
@@ -47,6 +49,7 @@ class Op:
     returns: Callable[..., Any] | None = None
     summary: str = ""
     extras: tuple[str, ...] = ()
+    add_into: Callable[..., None] | None = None
     view: bool = False
     integral: bool = False
     namespaces: tuple[str, ...] = ("mt",)
