@@ -52,24 +52,30 @@ static int fits_int32(int64_t a, int64_t b, int64_t c, int64_t d, int64_t e, int
                                     int32_t a_stride, const real *b, int32_t b_stride, real beta,  \
                                     real *c, int32_t c_stride);                                    \
                                                                                                    \
-    int mt_gemm_##suffix(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k,        \
-                         const real *a, int64_t a_stride, const real *b, int64_t b_stride,         \
-                         real beta, real *c) {                                                     \
+    int mt_gemm_strided_##suffix(int transpose_a, int transpose_b, int64_t m, int64_t n,           \
+                                 int64_t k, const real *a, int64_t a_stride, const real *b,        \
+                                 int64_t b_stride, real beta, real *c, int64_t c_stride) {         \
         const int ta = transpose_a ? CBLAS_TRANSPOSE : CBLAS_NO_TRANSPOSE;                         \
         const int tb = transpose_b ? CBLAS_TRANSPOSE : CBLAS_NO_TRANSPOSE;                         \
         if (blas.gemm_##suffix == 0)                                                               \
             return -1;                                                                             \
         if (blas.ilp64) {                                                                          \
             ((gemm64_##suffix)blas.gemm_##suffix)(CBLAS_ROW_MAJOR, ta, tb, m, n, k, 1, a,          \
-                                                  a_stride, b, b_stride, beta, c, n);              \
+                                                  a_stride, b, b_stride, beta, c, c_stride);       \
             return 0;                                                                              \
         }                                                                                          \
-        if (!fits_int32(m, n, k, a_stride, b_stride, n))                                           \
+        if (!fits_int32(m, n, k, a_stride, b_stride, c_stride))                                    \
             return -1;                                                                             \
         ((gemm32_##suffix)blas.gemm_##suffix)(CBLAS_ROW_MAJOR, ta, tb, (int32_t)m, (int32_t)n,     \
                                               (int32_t)k, 1, a, (int32_t)a_stride, b,              \
-                                              (int32_t)b_stride, beta, c, (int32_t)n);             \
+                                              (int32_t)b_stride, beta, c, (int32_t)c_stride);      \
         return 0;                                                                                  \
+    }                                                                                              \
+    int mt_gemm_##suffix(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k,        \
+                         const real *a, int64_t a_stride, const real *b, int64_t b_stride,         \
+                         real beta, real *c) {                                                     \
+        return mt_gemm_strided_##suffix(transpose_a, transpose_b, m, n, k, a, a_stride, b,         \
+                                        b_stride, beta, c, n);                                     \
     }
 
 MT_GEMM(f32, float)

@@ -100,6 +100,16 @@ struct mt_channels {
     int training;
 };
 
+/* The sizes of one head of an attention, and how far apart the rows of its matrices lie; mask_step is
+ * how far apart the columns of the mask do, 0 where they are all the same. */
+struct mt_attention {
+    int64_t rows, columns, width, value_width; /* q (rows, width), v (columns, value_width) */
+    int64_t q_stride, k_stride, v_stride, mask_stride, mask_step, g_stride, out_stride;
+    int64_t dq_stride, dk_stride, dv_stride;
+    double scale;
+    int causal;
+};
+
 #define real float
 #define FN(name) name##_f32
 #include "kernels_dtype.h"

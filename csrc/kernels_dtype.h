@@ -113,6 +113,12 @@ struct FN(mt_kernels) {
                         int64_t *indices);
     void (*average_windows)(const struct mt_pool *c, int64_t planes, const real *x, real *y);
     void (*spread_windows)(const struct mt_pool *c, int64_t planes, const real *g, real *x);
+    /* One head; mask may be NULL. */
+    void (*attention)(const struct mt_attention *call, const real *q, const real *k, const real *v,
+                      const real *mask, real *log_sum, real *out);
+    void (*attention_backward)(const struct mt_attention *call, const real *q, const real *k,
+                               const real *v, const real *mask, const real *g, const real *out,
+                               const real *log_sum, real *dq, real *dk, real *dv);
     void (*random_uniform)(int64_t n, uint64_t seed, uint64_t offset, real *y);
     void (*rrelu)(int64_t n, real lower, real upper, uint64_t seed, uint64_t offset, const real *x,
                   real *slopes, real *y);

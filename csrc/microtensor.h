@@ -72,6 +72,13 @@ int mt_array_var_mean(uint64_t dims, double correction, uintptr_t x, uintptr_t v
 int mt_array_linear(uintptr_t x, uintptr_t weight, uintptr_t bias, uintptr_t y);
 /* Matrices stored by rows or by columns, with gaps between these but not within. */
 int mt_array_matmul(uintptr_t a, uintptr_t b, uintptr_t c);
+/* All of (batch, heads, rows, columns), with gaps between rows, heads and batches but not within rows; mask
+ * may be 0, or repeat itself (strides of 0). */
+int mt_array_attention(double scale, int causal, uintptr_t q, uintptr_t k, uintptr_t v,
+                       uintptr_t mask, uintptr_t log_sum, uintptr_t out);
+int mt_array_attention_backward(double scale, int causal, uintptr_t q, uintptr_t k, uintptr_t v,
+                                uintptr_t mask, uintptr_t out, uintptr_t g, uintptr_t log_sum,
+                                uintptr_t dq, uintptr_t dk, uintptr_t dv);
 /* op is a row of binary; where b, or a, has one element it is a parameter of the unary row right, or left. */
 int mt_array_arithmetic(int op, int right, int left, uintptr_t a, uintptr_t b, uintptr_t y);
 /* Returns as the entry of prototypes.h does. */

@@ -87,6 +87,22 @@ int FN(mt_cross_entropy_backward)(int64_t rows, int64_t columns, int reduction,
                                   const real *x, const int64_t *target, const real *weight,
                                   const real *log_sum, const real *total, real *out);
 
+/* Scaled dot-product attention of all heads: out = softmax(scale q kᵀ + mask) v, and log_sum (batch,
+ * heads, rows) for its gradient. sizes is {batch, heads, rows, columns, width, value_width}: q is (batch,
+ * heads, rows, width), k (.., columns, width), v (.., columns, value_width), mask (.., rows, columns) or
+ * NULL, out (.., rows, value_width). strides has three numbers for each of q, k, v, mask and out: elements
+ * from one batch, head and row to the next; elements of a row are neighbours, but those of mask are
+ * mask_step apart. causal masks the columns j > row i. Outputs are apart from all else. */
+int FN(mt_attention)(const int64_t *sizes, const int64_t *strides, int64_t mask_step, double scale,
+                     int causal, const real *q, const real *k, const real *v, const real *mask,
+                     real *log_sum, real *out);
+
+/* Its gradients, of the shapes of q, k and v. strides goes on with those of g, dq, dk and dv. */
+int FN(mt_attention_backward)(const int64_t *sizes, const int64_t *strides, int64_t mask_step,
+                              double scale, int causal, const real *q, const real *k, const real *v,
+                              const real *mask, const real *out, const real *g, const real *log_sum,
+                              real *dq, real *dk, real *dv);
+
 /* One optimizer step over `count` parameters, in place; no two arrays overlap. op is a MT_STEP row.
  * shapes[3 * i] is parameter i as {batch, rows, columns}; it and touched are read by the rules that
  * take whole parameters alone, and may be NULL for the others. states holds the state arrays parameter

@@ -6,7 +6,7 @@
  *   sint, uint  the integers of that width
  *   R(1.5)      a literal of that type (with a decimal point or an exponent: R(1.0), R(0x1p-24))
  *   FN(name)    name_f32_v3: the name with dtype and instruction set appended
- *   MT_GEMM     BLAS' matrix product of that type
+ *   MT_GEMM     BLAS' matrix product of that type, and MT_GEMM_STRIDED into rows that lie apart
  */
 #undef real
 #undef sint
@@ -15,6 +15,7 @@
 #undef FN
 #undef MT_WIDTH
 #undef MT_GEMM
+#undef MT_GEMM_STRIDED
 
 #if MT_REAL_BITS == 32
 #define real float
@@ -23,6 +24,7 @@
 #define R(literal) literal##f
 #define MT_WIDTH f32
 #define MT_GEMM mt_gemm_f32
+#define MT_GEMM_STRIDED mt_gemm_strided_f32
 #elif MT_REAL_BITS == 64
 #define real double
 #define sint int64_t
@@ -30,6 +32,7 @@
 #define R(literal) literal
 #define MT_WIDTH f64
 #define MT_GEMM mt_gemm_f64
+#define MT_GEMM_STRIDED mt_gemm_strided_f64
 #else
 #error "MT_REAL_BITS must be 32 or 64"
 #endif

@@ -88,6 +88,7 @@ from microtensor.random import (
     seed,
     set_rng_state,
 )
+from microtensor.summary import summary
 from microtensor.tensor import Size, Tensor
 from microtensor.utils.serialization import load, save
 
@@ -165,6 +166,7 @@ __all__ = [
     "short",
     "show_config",
     "strided",
+    "summary",
     "uint8",
     "use_deterministic_algorithms",
     "utils",

@@ -161,6 +161,7 @@ class _Refusal:
     node_name = "Error"
     saved_names: tuple[str, ...] = ()
     saved_roles: tuple[Any, ...] = ()
+    add_into = None
 
     def backward(self, g: Any, parents: Any, saved: Any) -> tuple[Any, ...]:
         """Refuse."""

@@ -106,6 +106,7 @@ class Call:
 
     saved_names: tuple[str, ...] = ()
     saved_roles: tuple[Any, ...] = ()
+    add_into = None
 
     def __init__(self, function: type[Function], ctx: FunctionCtx) -> None:
         self.name = function.__name__

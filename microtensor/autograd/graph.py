@@ -65,6 +65,8 @@ def packing() -> Packing | None:
 class _Unpacking:
     """An op whose saved tensors were packed."""
 
+    add_into = None
+
     def __init__(self, op: Any) -> None:
         self.op = op
 

@@ -123,6 +123,14 @@ def run_backward(
                 raise RuntimeError(_changed_in_place(node))
         if create_graph:
             saved = algebra.lift(node)
+        if op.add_into is not None and not (create_graph or hooks or watching):
+            (parent,) = parents
+            if parent in owned and gradient.dtype is parent.dtype:
+                # A part's gradient, beside others': the whole is there already.
+                op.add_into(gradients[parent], gradient, *saved)
+                node.saved = saved if keep else None
+                owned.discard(node)
+                continue
         if hooks or watching:
             contributions = _observed_backward(node, gradient, parents, saved, algebra)
         else:

@@ -51,7 +51,8 @@ class Node:
     reference cycles, so memory goes as soon as the last name goes.
 
     Attributes:
-        op: the declaration (has ``name``, ``backward`` and ``saved_roles``); None for a leaf.
+        op: the declaration (has ``name``, ``backward``, ``add_into`` and ``saved_roles``); None for
+            a leaf.
         parents: for each input its node, or None where no gradient is wanted.
         saved: the values the rules read, in the declaration's order; None once released.
         cells: the version cells of the saved arrays, each a list of one number.
@@ -196,6 +197,7 @@ class Place:
 
     saved_names: tuple[str, ...] = ()
     saved_roles: tuple[int | None, ...] = ()
+    add_into = None
 
     def __init__(self, op: Any, place: int, count: int) -> None:
         self.name, self.node_name, self.place = op.name, node_name(op), place

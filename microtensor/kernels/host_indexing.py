@@ -48,6 +48,16 @@ def put(x: Array, index: Any, out: Array) -> None:
     out[index] = x
 
 
+def add_part(x: Array, index: Any, out: Array) -> None:
+    """Out[index] += x, for a basic index."""
+    part = out[index if isinstance(index, tuple) else (index,)]
+    with np.errstate(all="ignore"):
+        if isinstance(part, np.ndarray):
+            np.add(part, x, part)
+        else:  # one element, which NumPy gives as a number
+            out[index] += x
+
+
 def scatter_add(x: Array, index: Any, out: Array) -> None:
     """Out = zeros with x added at [index]; a place named twice gets both."""
     out[...] = 0

@@ -6,6 +6,7 @@ from typing import Any
 
 from microtensor.kernels import (
     native_layers,
+    native_attention,
     native_matrix,
     native_random,
     native_reductions,
@@ -27,6 +28,8 @@ KERNELS: dict[str, Any] = {
                 ("matmul", "linear", "cross_entropy", "cross_entropy_backward"),
             ),
             (native_random, ("random_bits", "random_uniform", "rrelu", "dropout")),
+            (native_attention, ("attention", "attention_backward")),
+            (native_random, ("random_bits", "random_uniform", "dropout")),
             (native_steps, ("ArrayTable", "step")),
         )
         for name in names

@@ -2,6 +2,10 @@
 
 from microtensor.nn import activations, functional, init, learned_activations, utils
 from microtensor.nn.activations import *  # noqa: F403  # all that records make
+from microtensor.nn.attention import (
+    MultiheadAttention,
+    NonDynamicallyQuantizableLinear,
+)
 from microtensor.nn.containers import (
     ModuleDict,
     ModuleList,
@@ -15,11 +19,16 @@ from microtensor.nn.convolution import (
     ConvTranspose2d,
     ConvTranspose3d,
 )
+from microtensor.nn.distance import (
+    CosineSimilarity,
+    PairwiseDistance,
+)
 from microtensor.nn.dropout import (
     Dropout,
 )
 from microtensor.nn.flatten import (
     Flatten,
+    Unflatten,
 )
 from microtensor.nn.fold import (
     Fold,
@@ -69,6 +78,23 @@ from microtensor.nn.normalization import (
     LocalResponseNorm,
     RMSNorm,
 )
+from microtensor.nn.padding import (
+    CircularPad1d,
+    CircularPad2d,
+    CircularPad3d,
+    ConstantPad1d,
+    ConstantPad2d,
+    ConstantPad3d,
+    ReflectionPad1d,
+    ReflectionPad2d,
+    ReflectionPad3d,
+    ReplicationPad1d,
+    ReplicationPad2d,
+    ReplicationPad3d,
+    ZeroPad1d,
+    ZeroPad2d,
+    ZeroPad3d,
+)
 from microtensor.nn.parameter import (
     Parameter,
 )
@@ -96,9 +122,24 @@ from microtensor.nn.pooling import (
     MaxUnpool2d,
     MaxUnpool3d,
 )
+from microtensor.nn.resampling import (
+    ChannelShuffle,
+    PixelShuffle,
+    PixelUnshuffle,
+    Upsample,
+    UpsamplingBilinear2d,
+    UpsamplingNearest2d,
+)
 from microtensor.nn.sparse import (
     Embedding,
     EmbeddingBag,
+)
+from microtensor.nn.transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
 )
 
 __all__ = [
@@ -118,6 +159,13 @@ __all__ = [
     "BatchNorm3d",
     "Bilinear",
     "CTCLoss",
+    "ChannelShuffle",
+    "CircularPad1d",
+    "CircularPad2d",
+    "CircularPad3d",
+    "ConstantPad1d",
+    "ConstantPad2d",
+    "ConstantPad3d",
     "Conv1d",
     "Conv2d",
     "Conv3d",
@@ -125,6 +173,7 @@ __all__ = [
     "ConvTranspose2d",
     "ConvTranspose3d",
     "CosineEmbeddingLoss",
+    "CosineSimilarity",
     "CrossEntropyLoss",
     "Dropout",
     "Embedding",
@@ -161,18 +210,41 @@ __all__ = [
     "MultiLabelMarginLoss",
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
+    "MultiheadAttention",
     "NLLLoss",
+    "NonDynamicallyQuantizableLinear",
+    "PairwiseDistance",
     "Parameter",
     "ParameterDict",
     "ParameterList",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "PoissonNLLLoss",
     "RMSNorm",
+    "ReflectionPad1d",
+    "ReflectionPad2d",
+    "ReflectionPad3d",
+    "ReplicationPad1d",
+    "ReplicationPad2d",
+    "ReplicationPad3d",
     "Sequential",
     "SmoothL1Loss",
     "SoftMarginLoss",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "TripletMarginLoss",
     "TripletMarginWithDistanceLoss",
+    "Unflatten",
     "Unfold",
+    "Upsample",
+    "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
+    "ZeroPad1d",
+    "ZeroPad2d",
+    "ZeroPad3d",
     "functional",
     "init",
     "utils",

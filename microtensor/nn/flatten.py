@@ -1,4 +1,4 @@
-"""Flatten."""
+"""Flatten and Unflatten."""
 
 from __future__ import annotations
 
@@ -35,3 +35,47 @@ class Flatten(Module):
     def extra_repr(self) -> str:
         """Return the constructor's arguments."""
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """Make several dimensions of one.
+
+    Args:
+        dim: the dimension to take apart.
+        unflattened_size: the lengths it is made of.
+
+    Raises:
+        TypeError: lengths that are no tuple or list of integers.
+
+    Example:
+        >>> import microtensor as mt
+        >>> mt.nn.Unflatten(1, (2, 3))(mt.zeros(5, 6)).shape
+        microtensor.Size([5, 2, 3])
+    """
+
+    dim: int
+    unflattened_size: tuple[int, ...]
+
+    def __init__(self, dim: int, unflattened_size: tuple[int, ...]) -> None:
+        super().__init__()
+        if not isinstance(unflattened_size, tuple | list):
+            raise TypeError(
+                "unflattened_size must be a tuple of ints, but found type "
+                f"{type(unflattened_size).__name__}"
+            )
+        for place, length in enumerate(unflattened_size):
+            if not isinstance(length, int):
+                raise TypeError(
+                    "unflattened_size must be tuple of ints, but found element of type "
+                    f"{type(length).__name__} at pos {place}"
+                )
+        self.dim = dim
+        self.unflattened_size = unflattened_size
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return `input` with the dimension taken apart."""
+        return input.unflatten(self.dim, self.unflattened_size)
+
+    def extra_repr(self) -> str:
+        """Return the constructor's arguments."""
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

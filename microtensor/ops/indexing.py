@@ -194,6 +194,7 @@ index_view: Any = declare(
     view_forward,
     rules={"input": lambda g, input_shape, index: add_at(g, index, input_shape)},
     summary="Take a part by a basic index: a view.",
+    add_into=lambda total, g, index, input_shape: kernels.add_part(g, index, total),
     view=True,
     integral=True,
     namespaces=(),

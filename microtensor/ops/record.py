@@ -23,11 +23,14 @@ class Op:
         rules: for an input's name, its gradient. A rule's parameters are what it is given, and
             thereby what is saved: ``g`` the incoming gradient, ``x`` the first input, any input or
             argument by name, ``y`` the output, ``<input>_shape``, an extra. Rules call ops only.
+            One that several inputs share, made by ``together``, is called once and gives a tuple.
         outputs: names of the outputs, if there are several. Rules then read outputs by these names
             and get a gradient for each, ``g_<output>``, which is None where none has come; an
             output of an integer dtype has none.
         returns: what the outputs come in: a named tuple, or a plain tuple for None.
         extras: names of what ``forward`` returns beside the output: constants for the rules.
+        add_into: of an op of one input, ``add_into(total, g, *saved)``: adds the input's gradient
+            to one that is there already, where that costs less than making it whole first.
         view: whether the output may share the first input's memory.
         integral: whether the output may be of a dtype without gradient.
         namespaces: where users find it: "mt", "nn.functional", "linalg".
@@ -46,6 +49,7 @@ class Op:
     returns: Callable[..., Any] | None = None
     summary: str = ""
     extras: tuple[str, ...] = ()
+    add_into: Callable[..., None] | None = None
     view: bool = False
     integral: bool = False
     namespaces: tuple[str, ...] = ("mt",)
@@ -76,6 +80,17 @@ class Op:
     def needed_by(self, saved: str) -> list[int]:
         """Give the places of the inputs whose rules read a saved value."""
         return [i for i, name in enumerate(self.inputs) if saved in self.reads.get(name, ())]
+
+
+def together(names: str, rule: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
+    """Give the rules of several inputs whose gradients are computed in one go.
+
+    The rule gives a tuple of gradients in the order of the names; what ``needed`` (a tuple of
+    bools, if it asks for that by name) says nobody wants may be None.
+    """
+    shared = tuple(names.split())
+    rule.together = shared  # type: ignore[attr-defined]
+    return dict.fromkeys(shared, rule)
 
 
 @dataclass(slots=True)
@@ -154,6 +169,8 @@ def complete(op: Op, parameters: list[Parameter]) -> None:
     x_is_input = "x" not in order
     for name, rule in op.rules.items():
         op.reads[name] = _read_by(op, rule, x_is_input)
+        if "needed" in op.reads[name] and hasattr(rule, "together"):
+            op.reads[name].remove("needed")  # the last parameter
         if not set(op.reads[name]) <= set(order):
             asked = sorted(set(op.reads[name]) - set(order))
             raise ValueError(f"{op.name}: a rule asks for {asked}")

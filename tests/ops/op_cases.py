@@ -15,6 +15,7 @@ WRITTEN_BY_HAND = ("cat", "copy", "overwrite", "view_put")
 
 # The rule for x accounts for log_sum, too: tried as the derivative of cross_entropy's gradient.
 NOT_ALONE = (
+    "attention_backward",
     "cross_entropy_backward",
     "cross_entropy_row_scale",
     "ctc_backward",
