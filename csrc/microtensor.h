@@ -64,9 +64,17 @@ int64_t mt_array_cross_entropy(int reduction, int64_t ignore_index, double label
 int mt_array_cross_entropy_backward(int reduction, int64_t ignore_index, double label_smoothing,
                                     uintptr_t g, uintptr_t x, uintptr_t target, uintptr_t weight,
                                     uintptr_t log_sum, uintptr_t total, uintptr_t out);
+/* y = x, of the same shape and dtype. */
+int mt_array_copy(uintptr_t x, uintptr_t y);
 int mt_array_random_bits(uintptr_t state, uintptr_t out);
 int mt_array_random_uniform(uintptr_t state, uintptr_t out);
 int mt_array_dropout(double p, uintptr_t state, uintptr_t x, uintptr_t mask, uintptr_t y);
+
+/* Captured steps (plan.inc): the name of the i-th entry that a plan may call, NULL past the end; run the
+ * calls between two places of a plan. Returns -1, or the place of a call that did not return what was
+ * expected, with those before it done. */
+const char *mt_plan_entry(int i);
+int64_t mt_plan_run(const int64_t *words, int64_t first, int64_t last);
 
 /* n 32-bit words from Philox4x32-10; state is {seed, offset}, and offset is advanced by the counters
  * used, one for every four words. Returns -1, having done nothing, if an array is misaligned. */

@@ -310,6 +310,18 @@ int mt_array_cross_entropy_backward(int reduction, int64_t ignore_index, double 
                     call.weight ? IN(call.weight) : NULL, IN(log_sum), IN(total), OUT(out));
 }
 
+int mt_array_copy(uintptr_t x_, uintptr_t y_) {
+    const struct mt_ndarray *x = mt_input(x_), *y = mt_output(y_);
+    if (!x || !y || !same_shape(x, y))
+        return -1;
+    const void *dtype = x->dtype;
+    const int narrow = dtype == mt_dtype_f32 || dtype == mt_dtype_u32;
+    if (!narrow && dtype != mt_dtype_f64 && dtype != mt_dtype_i64 && dtype != mt_dtype_u64)
+        return -1;
+    memmove(y->data, x->data, (size_t)mt_size(x) * (narrow ? 4 : 8));
+    return 0;
+}
+
 int mt_array_random_bits(uintptr_t state_, uintptr_t out_) {
     const struct mt_ndarray *state = mt_output(state_), *out = mt_output(out_);
     if (!has(state, mt_dtype_u64, 2) || !out || out->dtype != mt_dtype_u32)

@@ -24,6 +24,7 @@ from microtensor import (
     utils,
 )
 from microtensor.autograd import is_anomaly_enabled
+from microtensor.capturing import capture
 from microtensor.config import show_config
 from microtensor.devices import device
 from microtensor.dtypes import bool_ as bool
@@ -88,6 +89,7 @@ __all__ = [
     "Tensor",
     "autograd",
     "bool",
+    "capture",
     "channels_last",
     "contiguous_format",
     "cuda",

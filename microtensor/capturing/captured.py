@@ -1,0 +1,133 @@
+"""``capture``: a function whose later calls are replays of what its first one did."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from microtensor import dtypes
+from microtensor.capturing.memory import rebuilt, tensors_in
+from microtensor.capturing.record import Recorder, recording_here
+from microtensor.capturing.replay import Replay
+from microtensor.engine import recording
+from microtensor.tensor import Leaf, Tensor, wrap
+
+_MOST_PLANS = 16
+
+
+class Captured:
+    """A captured function; see :func:`capture`."""
+
+    def __init__(self, function: Callable[..., Any], check: int, copy_outputs: bool) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.copy_outputs = copy_outputs
+        self.check = check
+        self._plans: dict[Any, list[Replay]] = {}
+        self._latest: Replay | None = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Replay; or, where no plan fits, run the function and write it down."""
+        latest = self._latest
+        if latest is not None and not kwargs and latest.takes(args):
+            done, result = latest(args)
+            if done:
+                return result
+        return self._find(args, kwargs)
+
+    def _find(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if recording_here():
+            raise RuntimeError(
+                "capture: a captured function was called while another one is being captured; "
+                "call the plain function inside"
+            )
+        key = _signature(args, kwargs)
+        tensors = tensors_in((args, kwargs))
+        plans = self._plans.setdefault(key, [])
+        for place, plan in enumerate(plans):
+            done, result = plan(tensors)
+            if done:
+                plans.insert(0, plans.pop(place))
+                self._latest = plan
+                return result
+        plan, result = self._record(args, kwargs, tensors)
+        plans[:] = [plan, *(each for each in plans if each.may_return())][:4]
+        if len(self._plans) > _MOST_PLANS:
+            del self._plans[next(iter(self._plans))]
+        self._latest = plan
+        return result
+
+    def _record(self, args: Any, kwargs: Any, tensors: list[Tensor]) -> tuple[Replay, Any]:
+        own = [_input(tensor) for tensor in tensors]
+        given = {id(tensor): mine for tensor, mine in zip(tensors, own, strict=True)}
+        args, kwargs = rebuilt((args, kwargs), lambda value: given.get(id(value), value))
+        with Recorder([tensor._array for tensor in own]) as recorder:
+            result = self.function(*args, **kwargs)
+        plan = Replay(self.function, recorder, own, result, self.copy_outputs, not kwargs)
+        plan.give_gradients(tensors)
+        return plan, plan.first_result()
+
+    def report(self) -> Any:
+        """Give what the latest plan consists of."""
+        raise NotImplementedError
+
+
+def _input(tensor: Tensor) -> Tensor:
+    """Make the plan's own tensor of an input."""
+    node = tensor._node
+    if node is not None and not isinstance(node, Leaf):
+        raise RuntimeError(
+            "capture: an input that was computed from something that requires a gradient: a "
+            "replay cannot carry gradients out of the function; detach() it"
+        )
+    own = wrap(np.array(tensor._array, order="C"))
+    if node is not None:
+        own.requires_grad = True
+    return own
+
+
+def _signature(args: Any, kwargs: Any) -> Any:
+    """Give what a plan is for: shapes, dtypes, and the values of all that is no tensor."""
+    parts: list[Any] = [recording.wanted, recording.off, dtypes.get_default_dtype()]
+
+    def note(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            parts.append((value._array.shape, value._array.dtype, value._node is not None))
+        elif isinstance(value, np.ndarray):
+            raise TypeError(
+                "capture: an argument is a NumPy array, whose values a replay would not see; "
+                "pass a tensor: microtensor.from_numpy(array)"
+            )
+        else:
+            try:
+                hash(value)
+            except TypeError:
+                raise TypeError(
+                    f"capture: an argument of type {type(value).__name__} is neither a tensor nor "
+                    "something whose value can be remembered (it has no hash)"
+                ) from None
+            parts.append((type(value), value))
+        return None
+
+    shape = rebuilt((args, kwargs), note)
+    return repr(shape), tuple(parts)
+
+
+def capture(
+    function: Callable[..., Any] | None = None, *, check: int = 0, copy_outputs: bool = True
+) -> Any:
+    """Let a function's first call be written down, and later ones be replayed from C.
+
+    Args:
+        function: what to capture.
+        check: how many of the first replays to compare with what the function does in eager mode.
+        copy_outputs: False gives the plan's own buffers.
+    """
+    if function is None:
+        return functools.partial(capture, check=check, copy_outputs=copy_outputs)
+    if not callable(function):
+        raise TypeError(f"capture: expected a function, not {type(function).__name__}")
+    return Captured(function, check, copy_outputs)
