@@ -66,6 +66,8 @@ int mt_array_cross_entropy_backward(int reduction, int64_t ignore_index, double 
                                     uintptr_t log_sum, uintptr_t total, uintptr_t out);
 /* y = x, of the same shape and dtype. */
 int mt_array_copy(uintptr_t x, uintptr_t y);
+/* y = value, of float32 or float64. */
+int mt_array_fill(double value, uintptr_t y);
 int mt_array_random_bits(uintptr_t state, uintptr_t out);
 int mt_array_random_uniform(uintptr_t state, uintptr_t out);
 int mt_array_dropout(double p, uintptr_t state, uintptr_t x, uintptr_t mask, uintptr_t y);

@@ -322,6 +322,20 @@ int mt_array_copy(uintptr_t x_, uintptr_t y_) {
     return 0;
 }
 
+int mt_array_fill(double value, uintptr_t y_) {
+    const struct mt_ndarray *y = mt_output(y_);
+    if (!y || (y->dtype != mt_dtype_f32 && y->dtype != mt_dtype_f64))
+        return -1;
+    const int64_t n = mt_size(y);
+    if (y->dtype == mt_dtype_f32)
+        for (int64_t i = 0; i < n; i++)
+            ((float *)y->data)[i] = (float)value;
+    else
+        for (int64_t i = 0; i < n; i++)
+            ((double *)y->data)[i] = value;
+    return 0;
+}
+
 int mt_array_random_bits(uintptr_t state_, uintptr_t out_) {
     const struct mt_ndarray *state = mt_output(state_), *out = mt_output(out_);
     if (!has(state, mt_dtype_u64, 2) || !out || out->dtype != mt_dtype_u32)

@@ -72,7 +72,8 @@ class Leaf(Node):
             # What only the walk could see becomes .grad itself; anything else is copied.
             array = gradient
             if not (owned and gradient.flags.c_contiguous):
-                array = np.array(gradient, order="C")
+                array = np.empty(gradient.shape, gradient.dtype)
+                kernels.cast(gradient, array)
             tensor._grad = wrap(array)
         elif earlier._node is None and earlier._array.flags.writeable:
             kernels.add(earlier._array, gradient, earlier._array)

@@ -14,6 +14,11 @@ from microtensor.capturing.memory import Array, arrays_in, root_of
 native = kernels._native
 _INTEGERS, _REAL, _ARRAY = range(3)
 
+# Kernels the engine calls outside of ops, whose last argument they fill without having read it.
+_FILLING = frozenset(
+    ("cast", "fill", "draw", "concatenate", "add", "sub", "mul", "div", "total_norm")
+)
+
 
 class Entry:
     """A function in C that a plan may call: its number, and what its arguments are."""
@@ -113,6 +118,22 @@ class Step:
         for call in self.calls:
             found += call.arrays()
         return found
+
+    def given(self) -> list[Array]:
+        """Give the arrays among its arguments."""
+        return arrays_in(self.arguments) + arrays_in(self.named)
+
+    def written(self) -> Array | None:
+        """Give the array that a kernel fills, whatever was in it; None where it adds to it."""
+        if self.name not in _FILLING:
+            return None
+        out = self.named.get("out", self.arguments[-1] if self.arguments else None)
+        return out if isinstance(out, np.ndarray) else None
+
+    def read(self) -> list[Array]:
+        """Give the other arrays among its arguments."""
+        out = self.written()
+        return [array for array in self.given() if array is not out]
 
     def run(self) -> None:
         """Do it in Python."""

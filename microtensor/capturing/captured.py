@@ -61,12 +61,14 @@ class Captured:
         return result
 
     def _record(self, args: Any, kwargs: Any, tensors: list[Tensor]) -> tuple[Replay, Any]:
+        plain = not kwargs
         own = [_input(tensor) for tensor in tensors]
         given = {id(tensor): mine for tensor, mine in zip(tensors, own, strict=True)}
         args, kwargs = rebuilt((args, kwargs), lambda value: given.get(id(value), value))
         with Recorder([tensor._array for tensor in own]) as recorder:
-            result = self.function(*args, **kwargs)
-        plan = Replay(self.function, recorder, own, result, self.copy_outputs, not kwargs)
+            result = [self.function(*args, **kwargs)]
+        del args, kwargs, given
+        plan = Replay(recorder, own, result, self.copy_outputs, plain)
         plan.give_gradients(tensors)
         return plan, plan.first_result()
 

@@ -29,10 +29,12 @@ from microtensor.capturing.patches import (
     native_globals,
     native_libraries,
 )
+from microtensor import random
+from microtensor.conversion import to_array
 from microtensor.interop import Elements
 from microtensor.locks import make_lock
 from microtensor.nn.module import Module
-from microtensor.ops import promotion
+from microtensor.ops import creating, indexing, promotion, writing
 from microtensor.optim.group_plan import GroupPlan
 from microtensor.optim.lr_scheduler.scheduler import LRScheduler
 from microtensor.optim.optimizer import Optimizer
@@ -160,6 +162,14 @@ class Recorder:
                 exchange.item(own, name, self._kernel(name, own[name]))
         for function in (promotion.number_array, promotion.operand_array):
             exchange.code(function, self._number)
+        exchange.code(writing.number_to_write, self._number_to_write)
+        exchange.code(to_array, self._created)
+        for function in (random.normal, random.uniform, random.bits, random.integers):
+            exchange.code(function, self._created)
+        exchange.code(random.permutation, self._created)
+        exchange.item(vars(creating), "created", self._created(creating.created))
+        plain = "_plain_part"
+        exchange.item(vars(indexing), plain, self._part_of_index(vars(indexing)[plain]))
         for name in _READS:
             exchange.attribute(Elements, name, self._read(name, Elements.__dict__[name]))
         exchange.attribute(GroupPlan, "run", self._group(GroupPlan.run))
@@ -224,8 +234,8 @@ class Recorder:
                 result = kernel(*given, **named)
             finally:
                 self._calls = None
-            if name == "cast" and not calls and ENTRIES:
-                calls = self._copy(*given, **named)
+            if not kernel.__module__.startswith("microtensor.kernels.native"):
+                calls = self._plain_call(name, *given)
             step = Step(name, kernel, given, named, None, calls)
             self._keep(step.arrays())
             self.steps.append(step)
@@ -233,12 +243,49 @@ class Recorder:
 
         return recorded
 
-    def _copy(self, x: Array, out: Array) -> list[NativeCall]:
-        """Give the call into C that a cast is where nothing is cast."""
-        entry = ENTRIES["mt_array_copy"]
-        if entry.function(id(x), id(out)):
+    def _plain_call(self, name: str, *given: Any) -> list[NativeCall]:
+        """Give the call into C that a cast is where nothing is cast, and that a filling is."""
+        if not ENTRIES or len(given) != 2:
             return []
-        return [NativeCall(entry, [x, out], 0, {})]
+        x, out = given
+        if name == "fill" and isinstance(x, np.ndarray):
+            if id(x) not in self._constants:
+                return []
+            x = x.item()
+        if name == "cast":
+            entry, arguments = ENTRIES["mt_array_copy"], [x, out]
+            refused = entry.function(id(x), id(out))
+        elif name == "fill":
+            entry, arguments = ENTRIES["mt_array_fill"], [float(x), out]
+            refused = entry.function(float(x), id(out))
+        else:
+            return []
+        return [] if refused else [NativeCall(entry, arguments, 0, {})]
+
+    def _created(self, create: Callable[..., Any]) -> Callable[..., Any]:
+        """Record a function that makes an array as if it were an op: it is called again."""
+
+        def recorded(*given: Any, **named: Any) -> Any:
+            return self._op(_name_of(given, create), create)(*given, **named)
+
+        return recorded
+
+    def _part_of_index(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        def recorded(part: Any) -> Any:
+            result = plain(part)
+            if isinstance(part, list | tuple | range) and isinstance(result, np.ndarray):
+                self._constants[id(result)] = result
+            return result
+
+        return recorded
+
+    def constants(self) -> dict[int, Array]:
+        """Give the arrays made of Python's numbers."""
+        return self._constants
+
+    def release(self) -> None:
+        """Let go of everything but the record itself."""
+        self._roots, self._arrays = {}, {}
 
     def _entry(self, entry: Entry) -> Callable[..., int]:
         function = entry.function
@@ -270,6 +317,15 @@ class Recorder:
             if self._mine() and not isinstance(value, np.generic | np.ndarray):
                 self._constants[id(array)] = array
             return array
+
+        return recorded
+
+    def _number_to_write(self, make: Callable[..., Any]) -> Callable[..., Any]:
+        def recorded(*given: Any, **named: Any) -> Any:
+            tensor = make(*given, **named)
+            if self._mine():
+                self._constants[id(tensor._array)] = tensor._array
+            return tensor
 
         return recorded
 
@@ -469,6 +525,11 @@ def module_state(module: Module) -> tuple[Any, ...]:
             for each in own
         ),
     )
+
+
+def _name_of(given: tuple[Any, ...], create: Callable[..., Any]) -> str:
+    first = given[0] if given else None
+    return str(getattr(first if callable(first) else create, "__name__", "created"))
 
 
 def _called(name: str) -> str:

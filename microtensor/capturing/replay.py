@@ -12,6 +12,7 @@ import numpy as np
 from microtensor.capturing.calls import native
 from microtensor.capturing.memory import rebuilt, root_of, tensors_in
 from microtensor.capturing.plan import Program
+from microtensor.capturing.settle import Settlement
 from microtensor.capturing.record import ANY, OptimizerStep, Recorder, module_state
 from microtensor.engine.epoch import epoch
 from microtensor.tensor import Tensor, wrap
@@ -31,20 +32,19 @@ class Replay:
 
     def __init__(
         self,
-        function: Callable[..., Any],
         recorder: Recorder,
         inputs: list[Tensor],
-        result: Any,
+        results: list[Any],
         copy_outputs: bool,
         plain: bool,
     ) -> None:
-        self.program = Program(recorder.steps)
         self.inputs = inputs
         self.copy_outputs = copy_outputs
         self._plain = plain
         self._lock = threading.Lock()
-        self._structure = result
-        self._outputs = _checked(function, result)
+        # Without their graphs, which hold what was saved on the way.
+        self._structure = rebuilt(results.pop(), _output)
+        self._outputs = tensors_in(self._structure)
         if not recorder.steps:
             raise RuntimeError(
                 "capture: the function did nothing that could be captured: no operation on "
@@ -63,6 +63,13 @@ class Replay:
                     f"{type(module).__name__}, where a replay would not find them; write into the "
                     "old ones: tensor.copy_(...)"
                 )
+        constants, own_roots = recorder.constants(), recorder.inputs
+        settlement = Settlement(recorder.steps, constants, own_roots)
+        recorder.release()
+        constants.clear()
+        settlement.settle()
+        self.settlement = settlement
+        self.program = Program(recorder.steps)
         self._modules = [(m, module_state(m)) for m, _ in recorder.modules.values()]
         own = {id(tensor) for tensor in inputs}
         leaves = [(t, g) for t, g in recorder.leaves.values() if id(t) not in own]
@@ -177,18 +184,17 @@ class Replay:
         return True
 
 
-def _checked(function: Callable[..., Any], result: Any) -> list[Tensor]:
-    def check(value: Any) -> Any:
-        if value is not None and not isinstance(value, Tensor):
-            raise RuntimeError(
-                f"capture: the function returned {value!r}, a {type(value).__name__}, which a "
-                "replay would give again and again; only tensors (in tuples, lists and dicts) and "
-                "None can be returned"
-            )
-        return value
-
-    rebuilt(result, check)
-    return tensors_in(result)
+def _output(value: Any) -> Any:
+    """Give a returned tensor without its graph; refuse what is none."""
+    if value is None:
+        return None
+    if not isinstance(value, Tensor):
+        raise RuntimeError(
+            f"capture: the function returned {value!r}, a {type(value).__name__}, which a replay "
+            "would give again and again; only tensors (in tuples, lists and dicts) and None can "
+            "be returned"
+        )
+    return wrap(value._array)
 
 
 def _optimizer_parts(steps: list[Any]) -> list[Any]:

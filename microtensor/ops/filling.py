@@ -8,6 +8,7 @@ import numpy as np
 
 from microtensor import kernels
 from microtensor.engine import Node, recording
+from microtensor.ops.arrays import copied
 from microtensor.ops.declare import Op, publish, registry
 from microtensor.ops.gathering import check_tensors
 from microtensor.ops.inplace import check_writable, overwrite_backward, write
@@ -88,8 +89,8 @@ def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     if node is not None and recording.enabled and own.dtype.kind == "f":
         # A node of its own: hooks on this tensor are not hooks on the source.
         result._node = Node(_copied, (before, node), (), (), 0, own.shape, own.dtype)
-    copied = source.copy() if np.may_share_memory(source, own) else source
-    write(input, result, lambda out: kernels.cast(copied, out))
+    given = copied(source) if np.may_share_memory(source, own) else source
+    write(input, result, lambda out: kernels.cast(given, out))
     return input
 
 
