@@ -63,6 +63,12 @@ class NativeCall:
         """Give the arrays among the arguments."""
         return [each for each in self.arguments if isinstance(each, np.ndarray)]
 
+    def form(self) -> tuple[Any, ...]:
+        """Give the call without the values in its arrays: it must not depend on these."""
+        return self.entry.name, *(
+            each.shape if isinstance(each, np.ndarray) else each for each in self.arguments
+        )
+
     def again(self) -> bool:
         """Make the call once more, with the states as they were; say whether it went as before."""
         for place, state in self.before.items():

@@ -29,6 +29,32 @@ def arrays_in(value: Any) -> list[Array]:
     return []
 
 
+def altered(array: Array) -> Array:
+    """Give a copy that lies in memory as the array does, its floating-point numbers others."""
+    root = root_of(array)
+    if not (root.flags.c_contiguous or root.flags.f_contiguous) or not root.size:
+        return array.copy(order="K")
+    twin = root.copy(order="K")
+    if twin.dtype.kind == "f":
+        with np.errstate(all="ignore"):
+            twin *= twin.dtype.type(0.77)
+            twin += twin.dtype.type(0.03125)
+    offset = address_of(array) - address_of(root)
+    copy: Array = np.ndarray(array.shape, array.dtype, bytes_of(twin), offset, array.strides)
+    copy.flags.writeable = array.flags.writeable
+    return copy
+
+
+def address_of(array: Array) -> int:
+    """Give where an array's first element lies."""
+    return int(array.__array_interface__["data"][0])
+
+
+def bytes_of(root: Array) -> Array:
+    """Give the memory of an array without gaps."""
+    return root.reshape(-1, order="A").view(np.uint8) if root.size else root
+
+
 def tensors_in(value: Any) -> list[Tensor]:
     """Give the tensors in nested tuples, lists and dicts."""
     if isinstance(value, Tensor):

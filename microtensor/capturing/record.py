@@ -21,7 +21,7 @@ import numpy as np
 from microtensor import kernels
 from microtensor.autograd import walk
 from microtensor.capturing.calls import ENTRIES, Entry, NativeCall, Step, proven
-from microtensor.capturing.memory import Array, arrays_in, root_of
+from microtensor.capturing.memory import Array, altered, arrays_in, rebuilt, root_of
 from microtensor.capturing.patches import (
     Exchange,
     RecordingLibrary,
@@ -219,10 +219,37 @@ class Recorder:
             self._keep(outputs)  # views of what is there already
             return
         known = self._roots.keys() | self._constants.keys()
-        native = bool(calls) and proven(calls, known, outputs)
+        native = (
+            bool(calls)
+            and proven(calls, known, outputs)
+            and self._steady(forward, given, named, calls)
+        )
         step = Step(name, forward, given, named, outputs, calls if native else [])
         self._keep(step.arrays())
         self.steps.append(step)
+
+    def _steady(
+        self,
+        forward: Callable[..., Any],
+        given: tuple[Any, ...],
+        named: dict[str, Any],
+        calls: list[NativeCall],
+    ) -> bool:
+        """Say whether an op makes the same calls for other values: it may read some itself."""
+
+        def alter(value: Any) -> Any:
+            return altered(value) if isinstance(value, np.ndarray) else value
+
+        arguments, others = rebuilt((given, named), alter)
+        again: list[NativeCall] = []
+        self._calls = again
+        try:
+            forward(*arguments, **others)
+        except Exception:
+            return False  # what values it refuses, it has looked at
+        finally:
+            self._calls = None
+        return [call.form() for call in again] == [call.form() for call in calls]
 
     def _kernel(self, name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
         def recorded(*given: Any, **named: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from microtensor.capturing.calls import NativeCall, Step
-from microtensor.capturing.memory import Array, rebuilt, root_of
+from microtensor.capturing.memory import Array, address_of, bytes_of, rebuilt, root_of
 from microtensor.capturing.record import OptimizerStep
 
 _ALIGNMENT = 64
@@ -33,7 +33,7 @@ class _Place:
         self.dtype = array.dtype
         self.shape = array.shape
         self.strides = array.strides
-        self.offset = _address(array) - memory.address
+        self.offset = address_of(array) - memory.address
         self.writeable = array.flags.writeable
 
     def array(self) -> Array:
@@ -44,7 +44,7 @@ class _Place:
         if not (root.flags.c_contiguous or root.flags.f_contiguous):
             return self._strided(root)
         view: Array = np.ndarray(
-            self.shape, self.dtype, _flat(root), self.offset, self.strides
+            self.shape, self.dtype, bytes_of(root), self.offset, self.strides
         )
         if not self.writeable:
             view.flags.writeable = False
@@ -63,7 +63,7 @@ class _Memory:
     def __init__(self, root: Array, number: int) -> None:
         self.number = number
         self.root: Any = weakref.ref(root)
-        self.address = _address(root)
+        self.address = address_of(root)
         self.shape, self.strides, self.dtype = root.shape, root.strides, root.dtype
         self.bytes = root.nbytes
         self.first = self.last = -1
@@ -77,16 +77,6 @@ class _Memory:
         if self.first < 0:
             self.first = step
         self.last = step
-
-
-def _address(array: Array) -> int:
-    return int(array.__array_interface__["data"][0])
-
-
-def _flat(root: Array) -> Any:
-    """Give the memory of a root as bytes."""
-    flat = root.reshape(-1, order="A").view(np.uint8) if root.size else root
-    return flat
 
 
 class Settlement:
@@ -192,7 +182,7 @@ class Settlement:
         if not placed:
             return
         room = np.zeros(self.arena_bytes + _ALIGNMENT, np.uint8)
-        lead = -_address(room) % _ALIGNMENT
+        lead = -address_of(room) % _ALIGNMENT
         for start, _, memory in placed:
             memory.array = np.ndarray(
                 memory.shape, memory.dtype, room, lead + start, memory.strides
