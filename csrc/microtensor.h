@@ -76,6 +76,9 @@ int mt_array_dropout(double p, uintptr_t state, uintptr_t x, uintptr_t mask, uin
  * calls between two places of a plan. Returns -1, or the place of a call that did not return what was
  * expected, with those before it done. */
 const char *mt_plan_entry(int i);
+/* Of `count` objects of Python's, as pairs of address and number of references, the first that has more than
+ * that; -1 if none has. */
+int64_t mt_plan_held(int64_t count, const int64_t *objects);
 int64_t mt_plan_run(const int64_t *words, int64_t first, int64_t last);
 
 /* n 32-bit words from Philox4x32-10; state is {seed, offset}, and offset is advanced by the counters

@@ -11,11 +11,11 @@ import numpy as np
 from microtensor import dtypes
 from microtensor.capturing.memory import rebuilt, tensors_in
 from microtensor.capturing.record import Recorder, recording_here
-from microtensor.capturing.replay import Replay
+from microtensor.capturing.replay import UNFIT, Replay, add_gradient
 from microtensor.engine import recording
 from microtensor.tensor import Leaf, Tensor, wrap
 
-_MOST_PLANS = 16
+_MOST_SIGNATURES, _MOST_STATES = 16, 4
 
 
 class Captured:
@@ -32,9 +32,9 @@ class Captured:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Replay; or, where no plan fits, run the function and write it down."""
         latest = self._latest
-        if latest is not None and not kwargs and latest.takes(args):
-            done, result = latest(args)
-            if done:
+        if latest is not None and not kwargs and len(args) == len(latest.inputs):
+            result = latest.quick(*args)
+            if result is not UNFIT:
                 return result
         return self._find(args, kwargs)
 
@@ -48,20 +48,22 @@ class Captured:
         tensors = tensors_in((args, kwargs))
         plans = self._plans.setdefault(key, [])
         for place, plan in enumerate(plans):
-            done, result = plan(tensors)
-            if done:
+            result = plan(tensors)
+            if result is not UNFIT:
                 plans.insert(0, plans.pop(place))
                 self._latest = plan
                 return result
         plan, result = self._record(args, kwargs, tensors)
-        plans[:] = [plan, *(each for each in plans if each.may_return())][:4]
-        if len(self._plans) > _MOST_PLANS:
+        plans.insert(0, plan)
+        del plans[_MOST_STATES:]
+        if len(self._plans) > _MOST_SIGNATURES:
             del self._plans[next(iter(self._plans))]
         self._latest = plan
         return result
 
     def _record(self, args: Any, kwargs: Any, tensors: list[Tensor]) -> tuple[Replay, Any]:
-        plain = not kwargs
+        plain = not kwargs and all(isinstance(value, Tensor) for value in args)
+        plain = plain and len({id(value) for value in args}) == len(args)
         own = [_input(tensor) for tensor in tensors]
         given = {id(tensor): mine for tensor, mine in zip(tensors, own, strict=True)}
         args, kwargs = rebuilt((args, kwargs), lambda value: given.get(id(value), value))
@@ -69,8 +71,12 @@ class Captured:
             result = [self.function(*args, **kwargs)]
         del args, kwargs, given
         plan = Replay(recorder, own, result, self.copy_outputs, plain)
-        plan.give_gradients(tensors)
-        return plan, plan.first_result()
+        del recorder
+        for tensor, mine in zip(tensors, own, strict=True):
+            if mine._grad is not None:
+                add_gradient(tensor, mine._grad)
+        plan.seal()
+        return plan, plan.results()
 
     def report(self) -> Any:
         """Give what the latest plan consists of."""

@@ -111,10 +111,15 @@ class Program:
             if not isinstance(part, Segment):
                 part.run()
                 continue
-            run = native.lib.mt_plan_run
-            bad = run(self.pointer, part.first, part.last)
-            while bad >= 0:
-                bad = run(self.pointer, part.recover(bad), part.last)
+            bad = native.lib.mt_plan_run(self.pointer, part.first, part.last)
+            if bad >= 0:
+                self.resume(bad, part)
+
+    def resume(self, bad: int, part: Any = None) -> None:
+        """Go on where C has refused a call: with that one in Python."""
+        part = self.parts[0] if part is None else part
+        while bad >= 0:
+            bad = native.lib.mt_plan_run(self.pointer, part.recover(bad), part.last)
 
     def arrays(self) -> list[Array]:
         """Give all arrays of the record."""

@@ -34,7 +34,7 @@ from microtensor.conversion import to_array
 from microtensor.interop import Elements
 from microtensor.locks import make_lock
 from microtensor.nn.module import Module
-from microtensor.ops import creating, indexing, promotion, writing
+from microtensor.ops import creating, indexing, inplace, promotion, writing
 from microtensor.optim.group_plan import GroupPlan
 from microtensor.optim.lr_scheduler.scheduler import LRScheduler
 from microtensor.optim.optimizer import Optimizer
@@ -93,6 +93,26 @@ class HostCall:
         return []
 
 
+class OptimizerCall(HostCall):
+    """A step of an optimizer that does more than call its kernel."""
+
+    def __init__(
+        self,
+        optimizer: Any,
+        step: Callable[..., Any],
+        gradients: list[tuple[Tensor, Tensor | None]],
+    ) -> None:
+        super().__init__(f"{type(optimizer).__name__}.step", self._again)
+        self.gradients = gradients
+        self._optimizer = optimizer
+        self._step = step
+
+    def _again(self) -> None:
+        for p, gradient in self.gradients:
+            p._grad = gradient
+        self._step(self._optimizer)
+
+
 def recording_here() -> bool:
     """Say whether this thread captures a step at the moment."""
     return _active is not None and _active.thread == threading.get_ident()
@@ -118,6 +138,7 @@ class Recorder:
         self._arrays: dict[int, Array] = {}
         self._constants: dict[int, Array] = {}
         self._calls: list[NativeCall] | None = None
+        self._cells: dict[int, tuple[list[int], int]] = {}
         self._quiet = 0
         self._optimizer: Optimizer | None = None
         self._exchange = Exchange()
@@ -162,6 +183,7 @@ class Recorder:
                 exchange.item(own, name, self._kernel(name, own[name]))
         for function in (promotion.number_array, promotion.operand_array):
             exchange.code(function, self._number)
+        exchange.code(inplace.write, self._write)
         exchange.code(writing.number_to_write, self._number_to_write)
         exchange.code(to_array, self._created)
         for function in (random.normal, random.uniform, random.bits, random.integers):
@@ -310,6 +332,10 @@ class Recorder:
         """Give the arrays made of Python's numbers."""
         return self._constants
 
+    def changed_cells(self) -> list[list[int]]:
+        """Give the version cells of tensors, not its own, that the function wrote into."""
+        return [cell for cell, before in self._cells.values() if cell[0] != before]
+
     def release(self) -> None:
         """Let go of everything but the record itself."""
         self._roots, self._arrays = {}, {}
@@ -437,20 +463,13 @@ class Recorder:
         self, optimizer: Any, parameters: list[Tensor], step: Callable[..., Any]
     ) -> None:
         """Record a step that does more than its kernel: it is called in Python at each replay."""
-        gradients = [(p, p._grad) for p in parameters]
-
-        def again() -> None:
-            for p, gradient in gradients:
-                p._grad = gradient
-            step(optimizer)
-
+        call = OptimizerCall(optimizer, step, [(p, p._grad) for p in parameters])
         self._quiet += 1
         try:
-            again()
+            call.run()
         finally:
             self._quiet -= 1
-        self._keep([g._array for _, g in gradients if g is not None])
-        self.steps.append(HostCall(f"{type(optimizer).__name__}.step", again))
+        self.steps.append(call)
 
     def _schedule(self, step: Callable[..., Any]) -> Callable[..., Any]:
         def recorded(scheduler: Any, *given: Any, **named: Any) -> Any:
@@ -475,6 +494,18 @@ class Recorder:
     def touch(self, tensor: Tensor) -> None:
         """Note what a tensor's gradient was when the function first depended on it."""
         self.leaves.setdefault(id(tensor), (tensor, tensor._grad))
+        self._cell(tensor)
+
+    def _cell(self, tensor: Tensor) -> None:
+        self._cells.setdefault(id(tensor._cell), (tensor._cell, tensor._cell[0]))
+
+    def _write(self, write: Callable[..., None]) -> Callable[..., None]:
+        def recorded(tensor: Tensor, *given: Any) -> None:
+            if self._mine():
+                self._cell(tensor)
+            write(tensor, *given)
+
+        return recorded
 
     def _cleared(self, tensor: Tensor) -> None:
         self.leaves.setdefault(id(tensor), (tensor, ANY))
@@ -517,7 +548,11 @@ class Recorder:
         def recorded(module: Module, /, *given: Any, **named: Any) -> Any:
             if self._mine() and id(module) not in self.modules:
                 for each in module.modules():
-                    self.modules.setdefault(id(each), (each, module_state(each)))
+                    if id(each) not in self.modules:
+                        self.modules[id(each)] = (each, module_state(each))
+                        for tensor in (*each._parameters.values(), *each._buffers.values()):
+                            if tensor is not None:
+                                self._cell(tensor)
             return call(module, *given, **named)
 
         return recorded

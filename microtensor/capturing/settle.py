@@ -160,6 +160,12 @@ class Settlement:
         for step in self.steps:
             _replace(step, lambda value: value.array() if isinstance(value, _Place) else value)
 
+    def external(self) -> list[Array]:
+        """Give the roots that somebody else holds."""
+        return [
+            m.array for m in self._memories.values() if m.kept is None and m.root() is m.array
+        ]
+
     def _arrange(self, dead: list[_Memory]) -> None:
         """Put temporaries into one arena, each at the lowest place that is free all its life."""
         placed: list[tuple[int, int, _Memory]] = []

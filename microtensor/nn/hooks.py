@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from microtensor.dtypes import dtype
-from microtensor.engine import RemovableHandle, is_grad_enabled
+from microtensor.engine import RemovableHandle, epoch, is_grad_enabled
 from microtensor.ops.creation import zeros
 from microtensor.ops.joining import cat
 from microtensor.tensor import Size, Tensor
@@ -43,6 +43,7 @@ class Hooks:
 
 def register(kind: dict[object, Hook], hook: Hook, prepend: bool) -> RemovableHandle:
     """Add `hook` at the end of `kind` (or at its beginning) and return what removes it."""
+    epoch.count += 1
     key = object()
     later = dict(kind) if prepend else {}
     if prepend:
@@ -51,6 +52,7 @@ def register(kind: dict[object, Hook], hook: Hook, prepend: bool) -> RemovableHa
     kind.update(later)
 
     def remove() -> None:
+        epoch.count += 1
         kind.pop(key, None)
 
     return RemovableHandle(remove)
