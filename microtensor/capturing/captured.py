@@ -11,6 +11,7 @@ import numpy as np
 from microtensor import dtypes
 from microtensor.capturing.memory import rebuilt, tensors_in
 from microtensor.capturing.record import Recorder, recording_here
+from microtensor.capturing.report import Report, make_report
 from microtensor.capturing.replay import UNFIT, Replay, add_gradient
 from microtensor.engine import recording
 from microtensor.tensor import Leaf, Tensor, wrap
@@ -69,6 +70,7 @@ class Captured:
         args, kwargs = rebuilt((args, kwargs), lambda value: given.get(id(value), value))
         with Recorder([tensor._array for tensor in own]) as recorder:
             result = [self.function(*args, **kwargs)]
+            recorder.check_options()
         del args, kwargs, given
         plan = Replay(recorder, own, result, self.copy_outputs, plain)
         del recorder
@@ -78,9 +80,16 @@ class Captured:
         plan.seal()
         return plan, plan.results()
 
-    def report(self) -> Any:
-        """Give what the latest plan consists of."""
-        raise NotImplementedError
+    def report(self) -> Report:
+        """Give what the plan used last consists of.
+
+        Raises:
+            RuntimeError: it was not called yet.
+        """
+        if self._latest is None:
+            raise RuntimeError("capture: there is no plan yet: call the function first")
+        plans = sum(map(len, self._plans.values()))
+        return make_report(self._latest.program, self._latest.settlement, plans)
 
 
 def _input(tensor: Tensor) -> Tensor:

@@ -6,8 +6,9 @@ that do not capture go on as if nothing had happened.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 from microtensor import kernels
@@ -37,21 +38,40 @@ class Exchange:
 
     def code(self, function: FunctionType, wrap: Callable[[Wrapper], Wrapper]) -> None:
         """Exchange what a function does, for whoever has it by whatever name."""
+        before, names = function.__code__, function.__globals__
         original = FunctionType(
-            function.__code__, function.__globals__, function.__name__, function.__defaults__
+            before, names, function.__name__, function.__defaults__, function.__closure__
         )
         original.__kwdefaults__ = function.__kwdefaults__
-        place = f"_captured_{function.__name__}"
-        function.__globals__[place] = wrap(original)
-        scope: dict[str, Any] = {}
-        exec(f"def instead(*given, **named): return {place}(*given, **named)", scope)
-        before, function.__code__ = function.__code__, scope["instead"].__code__
-        self._undo.append(lambda: setattr(function, "__code__", before))
+        place = f"_captured_{function.__qualname__.replace('.', '_')}"
+        names[place] = wrap(original)
+        function.__code__ = _instead(place, before.co_freevars)
+
+        def undo() -> None:
+            function.__code__ = before
+            del names[place]
+
+        self._undo.append(undo)
 
     def undo(self) -> None:
         """Put everything back."""
         while self._undo:
             self._undo.pop()()
+
+
+@functools.cache
+def _instead(place: str, free: tuple[str, ...]) -> CodeType:
+    """Give code that calls what is at a place, of a function that has these free variables."""
+    scope: dict[str, Any] = {}
+    uses = f"{', '.join(free)}; " if free else ""
+    exec(
+        f"def make({', '.join(free)}):\n"
+        f"    def instead(*given, **named): {uses}return {place}(*given, **named)\n"
+        "    return instead",
+        scope,
+    )
+    made: FunctionType = scope["make"](*free)
+    return made.__code__
 
 
 def forwards() -> list[tuple[str, dict[str, Any]]]:

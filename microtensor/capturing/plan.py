@@ -10,7 +10,7 @@ import numpy as np
 from microtensor import kernels
 from microtensor.capturing.calls import ENTRIES, Step, native
 from microtensor.capturing.memory import Array
-from microtensor.capturing.record import HostCall, OptimizerStep
+from microtensor.capturing.record import OptimizerStep
 
 _SUFFIX = {"float32": "f32", "float64": "f64"}
 
@@ -20,6 +20,7 @@ class Segment:
 
     def __init__(self, first: int) -> None:
         self.first = self.last = first
+        self.calls = 0
         self.places: list[tuple[int, int, Any]] = []  # of each step: its words, and itself
 
     def recover(self, bad: int) -> int:
@@ -32,6 +33,14 @@ class Segment:
                 step.run()
                 return last
         raise AssertionError("capture: a call that is in no segment")
+
+
+def _calls_in(words: list[int]) -> int:
+    count = place = 0
+    while place < len(words):
+        place += words[place + 1]
+        count += 1
+    return count
 
 
 class Program:
@@ -52,6 +61,7 @@ class Program:
             if segment is None:
                 segment = Segment(len(words))
                 self.parts.append(segment)
+            segment.calls += _calls_in(written)
             words += written
             segment.places.append((segment.last, len(words), step))
             segment.last = len(words)
@@ -128,13 +138,3 @@ class Program:
     def host_calls(self) -> list[str]:
         """Name what is called in Python, in order."""
         return [part.name for part in self.parts if not isinstance(part, Segment)]
-
-    def changes_options(self) -> bool:
-        """Say whether something in it may change an optimizer's options before its step."""
-        seen = False
-        for step in self.steps:
-            if isinstance(step, HostCall):
-                seen = True
-            elif seen and isinstance(step, OptimizerStep):
-                return True
-        return False

@@ -9,6 +9,7 @@ of ops is written down kernel by kernel.
 from __future__ import annotations
 
 import _ctypes
+import functools
 import linecache
 import os
 import sys
@@ -139,6 +140,7 @@ class Recorder:
         self._constants: dict[int, Array] = {}
         self._calls: list[NativeCall] | None = None
         self._cells: dict[int, tuple[list[int], int]] = {}
+        self._options: dict[int, tuple[Any, list[Any]]] = {}
         self._quiet = 0
         self._optimizer: Optimizer | None = None
         self._exchange = Exchange()
@@ -193,17 +195,17 @@ class Recorder:
         plain = "_plain_part"
         exchange.item(vars(indexing), plain, self._part_of_index(vars(indexing)[plain]))
         for name in _READS:
-            exchange.attribute(Elements, name, self._read(name, Elements.__dict__[name]))
-        exchange.attribute(GroupPlan, "run", self._group(GroupPlan.run))
-        exchange.attribute(Optimizer, "zero_grad", self._zero_grad(Optimizer.zero_grad))
-        self._exchanged_step = Optimizer.step
+            exchange.code(Elements.__dict__[name], functools.partial(self._read, name))
+        exchange.code(GroupPlan.run, self._group)
+        exchange.code(Optimizer.zero_grad, self._zero_grad)
         for kind in _with_own(Optimizer, "step"):
-            exchange.attribute(kind, "step", self._step(kind.__dict__["step"]))
+            wrap = functools.partial(self._step, plain=kind is Optimizer)
+            exchange.code(kind.__dict__["step"], wrap)
         for kind in _with_own(LRScheduler, "step"):
-            exchange.attribute(kind, "step", self._schedule(kind.__dict__["step"]))
-        exchange.attribute(Leaf, "_add_to_grad", self._accumulate(Leaf._add_to_grad))
+            exchange.code(kind.__dict__["step"], self._schedule)
+        exchange.code(Leaf._add_to_grad, self._accumulate)
         exchange.attribute(Tensor, "grad", self._grad(Tensor.__dict__["grad"]))
-        exchange.attribute(Module, "__call__", self._module(Module.__call__))
+        exchange.code(Module.__call__, self._module)
         exchange.item(vars(walk), "_walk", self._walk(walk._walk))
 
     def _mine(self) -> bool:
@@ -263,6 +265,9 @@ class Recorder:
             return altered(value) if isinstance(value, np.ndarray) else value
 
         arguments, others = rebuilt((given, named), alter)
+        states = [random.default_generator._state]
+        states += [call.arguments[i] for call in calls for i in call.before]
+        kept = [state.copy() for state in states]
         again: list[NativeCall] = []
         self._calls = again
         try:
@@ -271,6 +276,8 @@ class Recorder:
             return False  # what values it refuses, it has looked at
         finally:
             self._calls = None
+            for state, value in zip(states, kept, strict=True):
+                state[...] = value
         return [call.form() for call in again] == [call.form() for call in calls]
 
     def _kernel(self, name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
@@ -411,10 +418,7 @@ class Recorder:
                 run(plan, rule, gradients, group, touched)
                 return
             if self._optimizer is None:
-                raise RuntimeError(
-                    "capture: an optimizer with hooks on its step cannot be captured: a replay "
-                    "would not call them. Remove them, or step it outside"
-                )
+                raise RuntimeError("capture: an optimizer was stepped without its step()")
             if touched and any(rows is not None for rows in touched):
                 raise RuntimeError(
                     "capture: gradients that name their rows (SparseAdam) change shapes with the "
@@ -432,7 +436,7 @@ class Recorder:
 
         return recorded
 
-    def _step(self, step: Callable[..., Any]) -> Callable[..., Any]:
+    def _step(self, step: Callable[..., Any], plain: bool) -> Callable[..., Any]:
         def recorded(optimizer: Optimizer, closure: Any = None) -> Any:
             if not self._mine():
                 return step(optimizer, closure)
@@ -445,10 +449,11 @@ class Recorder:
                 raise RuntimeError(
                     "capture: call backward() and then step(): a closure cannot be captured"
                 )
+            self._check_options(optimizer)
             parameters = [p for group in optimizer.param_groups for p in group["params"]]
             for p in parameters:
                 self.touch(p)
-            if step is not self._exchanged_step:
+            if not plain:
                 self._host_step(optimizer, parameters, step)
                 return None
             self._optimizer = optimizer
@@ -456,6 +461,7 @@ class Recorder:
                 return step(optimizer)
             finally:
                 self._optimizer = None
+                self._note_options()
 
         return recorded
 
@@ -469,12 +475,14 @@ class Recorder:
             call.run()
         finally:
             self._quiet -= 1
+        self._note_options()
         self.steps.append(call)
 
     def _schedule(self, step: Callable[..., Any]) -> Callable[..., Any]:
         def recorded(scheduler: Any, *given: Any, **named: Any) -> Any:
             if not self._mine():
                 return step(scheduler, *given, **named)
+            self.check_options()
 
             def again() -> None:
                 step(scheduler, *given, **named)
@@ -484,10 +492,29 @@ class Recorder:
                 again()
             finally:
                 self._quiet -= 1
+            self._note_options()
             self.steps.append(HostCall(f"{type(scheduler).__name__}.step", again))
             return None
 
         return recorded
+
+    def _note_options(self) -> None:
+        for optimizer, _ in list(self._options.values()):
+            self._options[id(optimizer)] = (optimizer, _options_of(optimizer))
+
+    def _check_options(self, optimizer: Any) -> None:
+        self._options.setdefault(id(optimizer), (optimizer, _options_of(optimizer)))
+        self.check_options()
+
+    def check_options(self) -> None:
+        """Refuse options that were changed in a way that is not in the record."""
+        for optimizer, before in self._options.values():
+            if _options_of(optimizer) != before:
+                raise RuntimeError(
+                    f"capture: an option of {type(optimizer).__name__} was changed inside the "
+                    "captured function, which a replay would not repeat; change it outside, or "
+                    "with a schedule of lr_scheduler"
+                )
 
     # ---- gradients, modules ---------------------------------------------------------------------
 
@@ -513,6 +540,7 @@ class Recorder:
     def _zero_grad(self, zero: Callable[..., None]) -> Callable[..., None]:
         def recorded(optimizer: Optimizer, set_to_none: bool = True) -> None:
             if self._mine():
+                self._check_options(optimizer)
                 for group in optimizer.param_groups:
                     for p in group["params"]:
                         (self._cleared if set_to_none else self.touch)(p)
@@ -574,6 +602,14 @@ def _with_own(kind: type, name: str) -> list[type]:
     for below in kind.__subclasses__():
         found += _with_own(below, name)
     return found
+
+
+def _options_of(optimizer: Any) -> list[Any]:
+    """Give the options of all groups; by identity where they have no ordinary equality."""
+    return [
+        [value if isinstance(value, int | float | tuple | str) else id(value) for value in g.values()]
+        for g in optimizer.param_groups
+    ]
 
 
 def module_state(module: Module) -> tuple[Any, ...]:

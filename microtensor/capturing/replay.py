@@ -12,7 +12,7 @@ import numpy as np
 from microtensor import dtypes, kernels
 from microtensor.capturing.calls import native
 from microtensor.capturing.guards import Guards
-from microtensor.capturing.memory import rebuilt, tensors_in
+from microtensor.capturing.memory import address_of, rebuilt, tensors_in
 from microtensor.capturing.plan import Program, Segment
 from microtensor.capturing.record import HostCall, OptimizerCall, OptimizerStep, Recorder
 from microtensor.capturing.settle import Settlement
@@ -23,6 +23,7 @@ from microtensor.tensor import Tensor, wrap
 _copy: Callable[[int, int], int] = (
     (lambda x, y: -1) if native is None else native.lib.mt_array_copy
 )
+_EMPTY = np.empty(0)
 UNFIT: Any = object()
 
 
@@ -49,9 +50,12 @@ class Replay:
         copy_outputs: bool,
         plain: bool,
     ) -> None:
-        # Without their graphs, which hold what was saved on the way.
-        self.structure = rebuilt(results.pop(), _output)
-        self.outputs = tensors_in(self.structure)
+        # Tensors without their graphs, which hold what was saved on the way.
+        structure = rebuilt(results.pop(), _output)
+        self.outputs = tensors_in(structure)
+        arrays = [tensor._array for tensor in self.outputs]
+        for tensor in self.outputs:
+            tensor._array = _EMPTY
         if not recorder.steps:
             raise RuntimeError(
                 "capture: the function did nothing that could be captured: no operation on "
@@ -65,10 +69,17 @@ class Replay:
         self.inputs = inputs
         self.copy_outputs = copy_outputs
         constants, own_roots = recorder.constants(), recorder.inputs
-        self.settlement = Settlement(recorder.steps, constants, own_roots)
+        self.settlement = Settlement(recorder.steps, constants, own_roots, arrays)
+        firsts = [(array.copy(), address_of(array)) for array in arrays]
+        del arrays
         recorder.release()
         constants.clear()
-        self.settlement.settle()
+        settled = self.settlement.settle()
+        for tensor, array, (first, address) in zip(self.outputs, settled, firsts, strict=True):
+            tensor._array = array
+            if address_of(array) != address:
+                array[...] = first
+        self.structure = structure
         self.guards = Guards(recorder, inputs, self.settlement.external())
         self.stepping = steppings(recorder.steps)
         self.program = Program(_with_options_renewed(recorder.steps, self.stepping))

@@ -79,6 +79,19 @@ class _Memory:
         self.last = step
 
 
+class Results:
+    """What a function returns, as the last thing that reads arrays."""
+
+    name = "the result"
+
+    def __init__(self, arrays: list[Array]) -> None:
+        self.arrays = arrays
+
+
+def _settled(value: Any) -> Any:
+    return value.array() if isinstance(value, _Place) else value
+
+
 class Settlement:
     """The steps of a record with every array in its lasting place.
 
@@ -86,6 +99,7 @@ class Settlement:
         steps: of the record; they are changed.
         constants: by id, arrays known not to depend on any tensor's values.
         inputs: by id, the roots of the plan's inputs.
+        outputs: what the function returned.
 
     Attributes:
         arena_bytes: of the memory that temporaries share.
@@ -93,7 +107,13 @@ class Settlement:
         temporaries: how many there are.
     """
 
-    def __init__(self, steps: list[Any], constants: dict[int, Array], inputs: set[int]) -> None:
+    def __init__(
+        self,
+        steps: list[Any],
+        constants: dict[int, Array],
+        inputs: set[int],
+        outputs: list[Array],
+    ) -> None:
         self.steps = steps
         self._memories: dict[int, _Memory] = {}
         self._inputs = inputs
@@ -101,6 +121,8 @@ class Settlement:
         self._held: list[Array] = []  # while ids are in use
         for number, step in enumerate(steps):
             self._describe(number, step)
+        self._outputs = Results(outputs)
+        self._describe(len(steps), self._outputs)
         self._constants.clear()
         self.arena_bytes = self.temporary_bytes = self.temporaries = 0
 
@@ -137,8 +159,8 @@ class Settlement:
 
     # ---- descriptions become arrays -------------------------------------------------------------
 
-    def settle(self) -> None:
-        """Give every array its place; nothing else may hold the temporaries any more.
+    def settle(self) -> list[Array]:
+        """Give every array its place, and the outputs; nobody else may hold temporaries any more.
 
         Raises:
             RuntimeError: a temporary that the record did not write.
@@ -158,7 +180,9 @@ class Settlement:
                 )
         self._arrange(dead)
         for step in self.steps:
-            _replace(step, lambda value: value.array() if isinstance(value, _Place) else value)
+            _replace(step, _settled)
+        _replace(self._outputs, _settled)
+        return self._outputs.arrays
 
     def external(self) -> list[Array]:
         """Give the roots that somebody else holds."""
@@ -217,6 +241,8 @@ def _written(step: Any) -> dict[int, Array]:
 def _replace(step: Any, replace: Any) -> None:
     if isinstance(step, OptimizerStep):
         step.gradients = [replace(g) for g in step.gradients]
+    elif isinstance(step, Results):
+        step.arrays = [replace(a) for a in step.arrays]
     elif isinstance(step, Step):
         step.arguments = rebuilt(step.arguments, replace)
         step.named = rebuilt(step.named, replace)
