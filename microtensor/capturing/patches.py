@@ -64,12 +64,12 @@ def _instead(place: str, free: tuple[str, ...]) -> CodeType:
     """Give code that calls what is at a place, of a function that has these free variables."""
     scope: dict[str, Any] = {}
     uses = f"{', '.join(free)}; " if free else ""
-    exec(
+    source = (
         f"def make({', '.join(free)}):\n"
         f"    def instead(*given, **named): {uses}return {place}(*given, **named)\n"
-        "    return instead",
-        scope,
+        "    return instead"
     )
+    exec(compile(source, "<microtensor capture>", "exec"), scope)
     made: FunctionType = scope["make"](*free)
     return made.__code__
 

@@ -35,6 +35,7 @@ from microtensor.conversion import to_array
 from microtensor.interop import Elements
 from microtensor.locks import make_lock
 from microtensor.nn.module import Module
+from microtensor.ops import arrays as ops_arrays
 from microtensor.ops import creating, indexing, inplace, promotion, writing
 from microtensor.optim.group_plan import GroupPlan
 from microtensor.optim.lr_scheduler.scheduler import LRScheduler
@@ -186,6 +187,7 @@ class Recorder:
         for function in (promotion.number_array, promotion.operand_array):
             exchange.code(function, self._number)
         exchange.code(inplace.write, self._write)
+        exchange.code(ops_arrays.known, self._known)
         exchange.code(writing.number_to_write, self._number_to_write)
         exchange.code(to_array, self._created)
         for function in (random.normal, random.uniform, random.bits, random.integers):
@@ -386,6 +388,14 @@ class Recorder:
             if self._mine():
                 self._constants[id(tensor._array)] = tensor._array
             return tensor
+
+        return recorded
+
+    def _known(self, known: Callable[[Array], Array]) -> Callable[[Array], Array]:
+        def recorded(array: Array) -> Array:
+            if self._mine():
+                self._constants[id(array)] = array
+            return known(array)
 
         return recorded
 
@@ -616,8 +626,11 @@ def module_state(module: Module) -> tuple[Any, ...]:
     """Give what a captured step takes for granted of one module: mode, tensors, flags."""
     values = module.__dict__
     own = [values.get(n) for n in (*module._parameter_names, *module._buffer_names)]
+    hooks = module._hooks
     return (
         module.training,
+        *(id(values.get(name)) for name in module._module_names),
+        *(id(key) for kind in (hooks.kinds() if hooks else ()) for key in kind),
         *(
             None if each is None else (id(each), id(each._array), each._node is None)
             for each in own

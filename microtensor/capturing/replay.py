@@ -157,7 +157,8 @@ class Replay:
 
     def seal(self) -> None:
         """Count who holds the gradients now: from here on, one more is somebody else."""
-        numbers = [n for a in map(id, self._own_gradients()) for n in (a, _references(a))]
+        addresses = [id(gradient) for gradient in self._own_gradients()]
+        numbers = [number for a in addresses for number in (a, _references(a))]
         self._counts = np.array(numbers, np.int64)
         if native is not None:
             self._names["held_by"] = native.ffi.cast("int64_t *", self._counts.ctypes.data)

@@ -37,6 +37,10 @@ class Hooks:
         self.backward_pre: dict[object, Hook] = {}
         self.backward: dict[object, Hook] = {}
 
+    def kinds(self) -> tuple[dict[object, Hook], ...]:
+        """Give the hooks of each kind."""
+        return self.forward_pre, self.forward, self.backward_pre, self.backward
+
     def __bool__(self) -> bool:
         return bool(self.forward_pre or self.forward or self.backward_pre or self.backward)
 

@@ -23,6 +23,14 @@ def copied(x: Array) -> Array:
     return out
 
 
+def known(x: Array) -> Array:
+    """Say of an array that it was made of sizes and numbers, not of any tensor's values.
+
+    A captured step may then keep it; of others that no op has made it cannot know that.
+    """
+    return x
+
+
 def constant(value: float, shape: Any, dtype: Any) -> Array:
     """Give an array of one number, by a kernel."""
     out = empty(shape, dtype)

@@ -9,7 +9,7 @@ import numpy as np
 from microtensor import kernels
 from microtensor.engine import recording
 from microtensor.ops import samples
-from microtensor.ops.arrays import Array, copied
+from microtensor.ops.arrays import Array, copied, known
 from microtensor.ops.declare import publish
 from microtensor.ops.gathering import check_tensors, flat_places
 from microtensor.ops.indexing import (
@@ -310,7 +310,7 @@ def _diagonal_index(
     below, right = max(-offset, 0), max(offset, 0)
     count = max(min(shape[first] - below, shape[second] - right), 0)
     steps = np.arange(count)
-    return steps + below, steps + right, first, second
+    return known(steps + below), known(steps + right), first, second
 
 
 @publish(
