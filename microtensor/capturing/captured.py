@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from microtensor import dtypes
+from microtensor.capturing.checking import checked
 from microtensor.capturing.memory import rebuilt, tensors_in
 from microtensor.capturing.record import Recorder, recording_here
 from microtensor.capturing.report import Report, make_report
@@ -26,14 +27,19 @@ class Captured:
         functools.update_wrapper(self, function)
         self.function = function
         self.copy_outputs = copy_outputs
-        self.check = check
+        self._unchecked = check
         self._plans: dict[Any, list[Replay]] = {}
         self._latest: Replay | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Replay; or, where no plan fits, run the function and write it down."""
         latest = self._latest
-        if latest is not None and not kwargs and len(args) == len(latest.inputs):
+        if (
+            latest is not None
+            and not kwargs
+            and len(args) == len(latest.inputs)
+            and not self._unchecked
+        ):
             result = latest.quick(*args)
             if result is not UNFIT:
                 return result
@@ -49,7 +55,11 @@ class Captured:
         tensors = tensors_in((args, kwargs))
         plans = self._plans.setdefault(key, [])
         for place, plan in enumerate(plans):
-            result = plan(tensors)
+            if self._unchecked:
+                result = checked(plan, self.function, args, kwargs, tensors)
+                self._unchecked -= result is not UNFIT
+            else:
+                result = plan(tensors)
             if result is not UNFIT:
                 plans.insert(0, plans.pop(place))
                 self._latest = plan
@@ -145,6 +155,8 @@ def capture(
     """
     if function is None:
         return functools.partial(capture, check=check, copy_outputs=copy_outputs)
+    if isinstance(check, bool) or not isinstance(check, int) or check < 0:
+        raise ValueError(f"capture: check must be a whole number of calls, at least 0, got {check}")
     if not callable(function):
         raise TypeError(f"capture: expected a function, not {type(function).__name__}")
     return Captured(function, check, copy_outputs)

@@ -86,9 +86,10 @@ class OptimizerStep:
 class HostCall:
     """A call into Python that is no kernel's: a scheduler's step."""
 
-    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+    def __init__(self, name: str, function: Callable[..., Any], owner: Any = None) -> None:
         self.name = name
         self.run = function
+        self.owner = owner  # the scheduler or optimizer that keeps the state of it
 
     def arrays(self) -> list[Array]:
         """Give none."""
@@ -104,7 +105,7 @@ class OptimizerCall(HostCall):
         step: Callable[..., Any],
         gradients: list[tuple[Tensor, Tensor | None]],
     ) -> None:
-        super().__init__(f"{type(optimizer).__name__}.step", self._again)
+        super().__init__(f"{type(optimizer).__name__}.step", self._again, optimizer)
         self.gradients = gradients
         self._optimizer = optimizer
         self._step = step
@@ -503,7 +504,7 @@ class Recorder:
             finally:
                 self._quiet -= 1
             self._note_options()
-            self.steps.append(HostCall(f"{type(scheduler).__name__}.step", again))
+            self.steps.append(HostCall(f"{type(scheduler).__name__}.step", again, scheduler))
             return None
 
         return recorded

@@ -175,8 +175,10 @@ class Settlement:
             if memory.reader and memory.bytes:
                 raise RuntimeError(
                     f"capture: {memory.reader} was given values that were computed outside of "
-                    "operations on tensors (with NumPy, say), which a replay would not see change. "
-                    "Make them before the captured function, or pass them as tensors"
+                    "operations on tensors (with NumPy, say), or of a tensor that a variable no "
+                    "longer holds after the call: a replay would not see them change. Make them "
+                    "before the captured function, pass them as tensors, or write into the old "
+                    "tensor: tensor.copy_(...)"
                 )
         self._arrange(dead)
         for step in self.steps:
@@ -184,10 +186,16 @@ class Settlement:
         _replace(self._outputs, _settled)
         return self._outputs.arrays
 
-    def external(self) -> list[Array]:
-        """Give the roots that somebody else holds."""
+    def external(self, lasting: bool = False) -> list[Array]:
+        """Give the roots that somebody else holds.
+
+        Args:
+            lasting: only those whose values go from one call to the next: read before written.
+        """
         return [
-            m.array for m in self._memories.values() if m.kept is None and m.root() is m.array
+            m.array
+            for m in self._memories.values()
+            if m.kept is None and m.root() is m.array and not (lasting and m.defined)
         ]
 
     def _arrange(self, dead: list[_Memory]) -> None:
