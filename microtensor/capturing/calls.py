@@ -23,7 +23,7 @@ _FILLING = frozenset(
 class Entry:
     """A function in C that a plan may call: its number, and what its arguments are."""
 
-    __slots__ = ("function", "kinds", "name", "number")
+    __slots__ = ("function", "kinds", "name", "number", "success", "takes_array")
 
     def __init__(self, number: int, name: str) -> None:
         self.number = number
@@ -33,6 +33,9 @@ class Entry:
             _REAL if kind.cname == "double" else _ARRAY if kind.cname == "uintptr_t" else _INTEGERS
             for kind in native.ffi.typeof(self.function).args
         ]
+        self.takes_array = [kind == _ARRAY for kind in self.kinds]
+        # Entries that may give the number of a bad row give -1 for success.
+        self.success = -1 if native.ffi.typeof(self.function).result.cname == "int64_t" else 0
 
 
 def _entries() -> dict[str, Entry]:

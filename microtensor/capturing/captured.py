@@ -11,7 +11,8 @@ import numpy as np
 from microtensor import dtypes
 from microtensor.capturing.checking import checked
 from microtensor.capturing.memory import rebuilt, tensors_in
-from microtensor.capturing.record import Recorder, recording_here
+from microtensor.capturing.record import Recorder, refuse_nested
+from microtensor.capturing.stand_ins import places
 from microtensor.capturing.report import Report, make_report
 from microtensor.capturing.replay import UNFIT, Replay, add_gradient
 from microtensor.engine import recording
@@ -46,11 +47,7 @@ class Captured:
         return self._find(args, kwargs)
 
     def _find(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if recording_here():
-            raise RuntimeError(
-                "capture: a captured function was called while another one is being captured; "
-                "call the plain function inside"
-            )
+        refuse_nested()
         key = _signature(args, kwargs)
         tensors = tensors_in((args, kwargs))
         plans = self._plans.setdefault(key, [])
@@ -78,7 +75,7 @@ class Captured:
         own = [_input(tensor) for tensor in tensors]
         given = {id(tensor): mine for tensor, mine in zip(tensors, own, strict=True)}
         args, kwargs = rebuilt((args, kwargs), lambda value: given.get(id(value), value))
-        with Recorder([tensor._array for tensor in own]) as recorder:
+        with Recorder([tensor._array for tensor in own], places) as recorder:
             result = [self.function(*args, **kwargs)]
             recorder.check_options()
         del args, kwargs, given

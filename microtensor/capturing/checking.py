@@ -10,7 +10,7 @@ import numpy as np
 
 from microtensor import random
 from microtensor.capturing.memory import Array, tensors_in
-from microtensor.capturing.record import HostCall
+from microtensor.capturing.steps import HostCall
 from microtensor.capturing.replay import UNFIT, Replay
 from microtensor.tensor import Tensor
 

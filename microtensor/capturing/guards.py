@@ -6,7 +6,8 @@ from typing import Any
 
 from microtensor import dtypes
 from microtensor.capturing.memory import Array
-from microtensor.capturing.record import ANY, Recorder, module_state
+from microtensor.capturing.record import ANY, Recorder
+from microtensor.capturing.state import module_state
 from microtensor.engine import epoch
 from microtensor.tensor import Tensor
 

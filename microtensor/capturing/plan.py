@@ -9,8 +9,7 @@ import numpy as np
 
 from microtensor import kernels
 from microtensor.capturing.calls import ENTRIES, Step, native
-from microtensor.capturing.memory import Array
-from microtensor.capturing.record import OptimizerStep
+from microtensor.capturing.steps import OptimizerStep
 
 _SUFFIX = {"float32": "f32", "float64": "f64"}
 
@@ -130,10 +129,6 @@ class Program:
         part = self.parts[0] if part is None else part
         while bad >= 0:
             bad = native.lib.mt_plan_run(self.pointer, part.recover(bad), part.last)
-
-    def arrays(self) -> list[Array]:
-        """Give all arrays of the record."""
-        return [array for step in self.steps for array in step.arrays()]
 
     def host_calls(self) -> list[str]:
         """Name what is called in Python, in order."""

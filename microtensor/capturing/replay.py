@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,7 +15,8 @@ from microtensor.capturing.calls import native
 from microtensor.capturing.guards import Guards
 from microtensor.capturing.memory import address_of, rebuilt, tensors_in
 from microtensor.capturing.plan import Program, Segment
-from microtensor.capturing.record import HostCall, OptimizerCall, OptimizerStep, Recorder
+from microtensor.capturing.record import Recorder
+from microtensor.capturing.steps import HostCall, OptimizerCall, OptimizerStep
 from microtensor.capturing.settle import Settlement
 from microtensor.capturing.stepping import Stepping, steppings
 from microtensor.engine import epoch, recording
@@ -68,12 +70,10 @@ class Replay:
             )
         self.inputs = inputs
         self.copy_outputs = copy_outputs
-        constants, own_roots = recorder.constants(), recorder.inputs
-        self.settlement = Settlement(recorder.steps, constants, own_roots, arrays)
+        self.settlement = Settlement(recorder.steps, recorder.constants, recorder.inputs, arrays)
         firsts = [(array.copy(), address_of(array)) for array in arrays]
         del arrays
         recorder.release()
-        constants.clear()
         settled = self.settlement.settle()
         for tensor, array, (first, address) in zip(self.outputs, settled, firsts, strict=True):
             tensor._array = array
@@ -266,9 +266,14 @@ class Replay:
             ]
         else:
             lines.append("        return results()")
-        exec(compile("\n".join(lines), "<microtensor captured step>", "exec"), names)
+        exec(_compiled("\n".join(lines)), names)
         quick: Callable[..., Any] = names["quick"]
         return quick
+
+
+@functools.lru_cache(64)
+def _compiled(source: str) -> Any:
+    return compile(source, "<microtensor captured step>", "exec")
 
 
 def _never(*_: Any) -> Any:

@@ -17,7 +17,7 @@ import numpy as np
 
 from microtensor.capturing.calls import NativeCall, Step
 from microtensor.capturing.memory import Array, address_of, bytes_of, rebuilt, root_of
-from microtensor.capturing.record import OptimizerStep
+from microtensor.capturing.steps import OptimizerStep
 
 _ALIGNMENT = 64
 

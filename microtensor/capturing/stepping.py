@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from microtensor.capturing.record import OptimizerStep
+from microtensor.capturing.steps import OptimizerStep
 from microtensor.tensor import Tensor
 
 

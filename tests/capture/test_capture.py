@@ -410,11 +410,17 @@ def option(x):
     return x + 1
 
 
+outside = nn.Dropout(0.5)
+
+
 def module_state(x):
-    model = nn.Linear(2, 2)
-    model(x)
-    model.eval()
+    x = outside.train()(x)
+    outside.eval()
     return x + 1
+
+
+def initialised(x):
+    return nn.Linear(2, 2)(x)
 
 
 def lbfgs(x):
@@ -434,6 +440,7 @@ def lbfgs(x):
         (second_order, RuntimeError, "create_graph=True"),
         (option, RuntimeError, "option of SGD was changed"),
         (module_state, RuntimeError, "changes the mode"),
+        (initialised, RuntimeError, "nn.init"),
         (lbfgs, RuntimeError, "LBFGS"),
     ],
 )
