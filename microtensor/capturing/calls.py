@@ -76,9 +76,7 @@ class NativeCall:
         """Make the call once more, with the states as they were; say whether it went as before."""
         for place, state in self.before.items():
             self.arguments[place][...] = state
-        given = [
-            id(each) if isinstance(each, np.ndarray) else each for each in self.arguments
-        ]
+        given = [id(each) if isinstance(each, np.ndarray) else each for each in self.arguments]
         return bool(self.entry.function(*given) == self.expected)
 
     def words(self, replaced: Callable[[Array], Array]) -> list[int]:
@@ -187,9 +185,7 @@ def proven(calls: list[NativeCall], given: set[int], outputs: list[Array]) -> bo
         for root in fresh.values():
             _spoil(root)
         same = all(call.again() for call in calls)
-        return same and all(
-            root.tobytes() == kept[key].tobytes() for key, root in fresh.items()
-        )
+        return same and all(root.tobytes() == kept[key].tobytes() for key, root in fresh.items())
     finally:
         for key, root in fresh.items():
             root[...] = kept[key]

@@ -12,9 +12,9 @@ from microtensor import dtypes
 from microtensor.capturing.checking import checked
 from microtensor.capturing.memory import rebuilt, tensors_in
 from microtensor.capturing.record import Recorder, refuse_nested
-from microtensor.capturing.stand_ins import places
-from microtensor.capturing.report import Report, make_report
 from microtensor.capturing.replay import UNFIT, Replay, add_gradient
+from microtensor.capturing.report import Report, make_report
+from microtensor.capturing.stand_ins import places
 from microtensor.engine import recording
 from microtensor.tensor import Leaf, Tensor, wrap
 
@@ -74,11 +74,11 @@ class Captured:
         plain = plain and len({id(value) for value in args}) == len(args)
         own = [_input(tensor) for tensor in tensors]
         given = {id(tensor): mine for tensor, mine in zip(tensors, own, strict=True)}
-        args, kwargs = rebuilt((args, kwargs), lambda value: given.get(id(value), value))
+        args, kwargs = rebuilt((args, kwargs), _replacing(given))
         with Recorder([tensor._array for tensor in own], places) as recorder:
             result = [self.function(*args, **kwargs)]
             recorder.check_options()
-        del args, kwargs, given
+        del args, kwargs, given  # what they hold would count as held by somebody
         plan = Replay(recorder, own, result, self.copy_outputs, plain)
         del recorder
         for tensor, mine in zip(tensors, own, strict=True):
@@ -97,6 +97,10 @@ class Captured:
             raise RuntimeError("capture: there is no plan yet: call the function first")
         plans = sum(map(len, self._plans.values()))
         return make_report(self._latest.program, self._latest.settlement, plans)
+
+
+def _replacing(own: dict[int, Tensor]) -> Callable[[Any], Any]:
+    return lambda value: own.get(id(value), value)
 
 
 def _input(tensor: Tensor) -> Tensor:

@@ -10,8 +10,8 @@ import numpy as np
 
 from microtensor import random
 from microtensor.capturing.memory import Array, tensors_in
-from microtensor.capturing.steps import HostCall
 from microtensor.capturing.replay import UNFIT, Replay
+from microtensor.capturing.steps import HostCall
 from microtensor.tensor import Tensor
 
 
@@ -54,8 +54,8 @@ class State:
             tensor._grad = gradient
         for group, options in self._options:
             group.update(options)
-        for plan, values in self._values:
-            plan.values = values
+        for plan, numbers in self._values:
+            plan.values = numbers
         for owner, values in self._owners:
             owner.load_state_dict(deepcopy(values))
 

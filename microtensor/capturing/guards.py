@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from microtensor import dtypes
 from microtensor.capturing.memory import Array
 from microtensor.capturing.record import ANY, Recorder

@@ -2,8 +2,8 @@
 
 An op's forward function is one entry of the record. It becomes the calls into C that it made, if
 these alone give its result (tried at once, over rubbish) and are the same for other values;
-otherwise it is called again in Python at each replay: slower, never wrong. What the engine, in-place
-operations and optimizers call outside of ops is written down kernel by kernel.
+otherwise it is called again in Python at each replay: slower, never wrong. What the engine,
+in-place operations and optimizers call outside of ops is written down kernel by kernel.
 """
 
 from __future__ import annotations

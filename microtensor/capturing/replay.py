@@ -16,15 +16,13 @@ from microtensor.capturing.guards import Guards
 from microtensor.capturing.memory import address_of, rebuilt, tensors_in
 from microtensor.capturing.plan import Program, Segment
 from microtensor.capturing.record import Recorder
-from microtensor.capturing.steps import HostCall, OptimizerCall, OptimizerStep
 from microtensor.capturing.settle import Settlement
 from microtensor.capturing.stepping import Stepping, steppings
+from microtensor.capturing.steps import HostCall, OptimizerCall, OptimizerStep
 from microtensor.engine import epoch, recording
 from microtensor.tensor import Tensor, wrap
 
-_copy: Callable[[int, int], int] = (
-    (lambda x, y: -1) if native is None else native.lib.mt_array_copy
-)
+_copy: Callable[[int, int], int] = (lambda x, y: -1) if native is None else native.lib.mt_array_copy
 _EMPTY = np.empty(0)
 UNFIT: Any = object()
 

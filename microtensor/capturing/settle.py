@@ -43,9 +43,7 @@ class _Place:
             return root
         if not (root.flags.c_contiguous or root.flags.f_contiguous):
             return self._strided(root)
-        view: Array = np.ndarray(
-            self.shape, self.dtype, bytes_of(root), self.offset, self.strides
-        )
+        view: Array = np.ndarray(self.shape, self.dtype, bytes_of(root), self.offset, self.strides)
         if not self.writeable:
             view.flags.writeable = False
         return view

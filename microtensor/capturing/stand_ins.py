@@ -68,8 +68,9 @@ def _reading(name: str) -> Any:
 def _own_steps(kind: type) -> list[Any]:
     """Give the steps that a class and its subclasses define themselves."""
     found = [kind.__dict__["step"]] if "step" in kind.__dict__ else []
-    for below in kind.__subclasses__():
-        found += _own_steps(below)
+    below: list[type] = kind.__subclasses__()
+    for each in below:
+        found += _own_steps(each)
     return found
 
 

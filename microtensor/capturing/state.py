@@ -25,8 +25,7 @@ def module_state(module: Module) -> tuple[Any, ...]:
 
 def options_of(optimizer: Any) -> list[Any]:
     """Give the options of all groups; by identity where they have no ordinary equality."""
-    plain = int | float | tuple | str
     return [
-        [value if isinstance(value, plain) else id(value) for value in group.values()]
+        [v if isinstance(v, int | float | tuple | str) else id(v) for v in group.values()]
         for group in optimizer.param_groups
     ]

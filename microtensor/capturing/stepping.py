@@ -51,10 +51,7 @@ class Stepping:
             self._options = options
         elif len(plans) != len(optimizer.param_groups):
             return False
-        for call, table in self._calls:
-            if call.parameters is not table:
-                return False
-        return True
+        return all(call.parameters is table for call, table in self._calls)
 
     def renew(self) -> None:
         """Take over options that have changed in the middle of a replay.
