@@ -51,6 +51,36 @@ def declarations() -> str:
     return "\n".join(parts)
 
 
+def trampolines(prototypes: str) -> str:
+    """Return C that calls the entries a captured plan may hold, each argument out of one word.
+
+    These are the entries that take arrays as objects, and the optimizers' steps.
+    """
+    functions, table = [], []
+    pattern = r"^\w+ (mt_array_\w+|mt_step_f\d+)\(([^)]*)\);"
+    for name, listed in re.findall(pattern, prototypes, flags=re.MULTILINE):
+        given = []
+        for i, parameter in enumerate(" ".join(listed.split()).split(", ")):
+            kind = re.sub(r"\w+$", "", parameter).strip()
+            word = f"(uintptr_t)words[{i}]" if "*" in kind else f"words[{i}]"
+            given.append(f"mt_plan_real(words[{i}])" if kind == "double" else f"({kind}){word}")
+        functions.append(
+            f"static int64_t mt_plan_call_{name}(const int64_t *words) "
+            f"{{ return {name}({', '.join(given)}); }}"
+        )
+        table.append(f'    {{"{name}", mt_plan_call_{name}}},')
+    return "\n".join([*functions, "static const struct mt_plan_entry mt_plan_entries[] = {",
+                      *table, "};"])  # fmt: skip
+
+
+def source() -> str:
+    """Return the C of the extension itself: what a plan may call, and the plan's loop."""
+    return "\n".join(
+        ['#include "microtensor.h"', '#include "plan.h"', trampolines(declarations()),
+         '#include "plan.inc"', ""]
+    )  # fmt: skip
+
+
 def flags() -> tuple[list[str], list[str]]:
     """Return the compiler's and the linker's flags on this platform."""
     extra = shlex.split(os.environ.get("MICROTENSOR_CFLAGS", ""))
@@ -79,7 +109,7 @@ def make_builder() -> cffi.FFI:
     included = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "csrc").glob("*.[hi]*"))
     builder.set_source(
         "microtensor._native",
-        '#include "microtensor.h"',
+        source(),
         sources=SOURCES,
         include_dirs=["csrc"],
         depends=[*included, "build.py"],

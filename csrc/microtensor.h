@@ -110,6 +110,10 @@ int mt_array_gru_cell_backward(uintptr_t g, uintptr_t gates, uintptr_t before, u
                                uintptr_t h_out, uintptr_t direct);
 int64_t mt_array_embedding(uintptr_t weight, uintptr_t index, uintptr_t y);
 int64_t mt_array_embedding_backward(int64_t padding, uintptr_t g, uintptr_t index, uintptr_t out);
+/* y = x, of the same shape and dtype. */
+int mt_array_copy(uintptr_t x, uintptr_t y);
+/* y = value, of float32 or float64. */
+int mt_array_fill(double value, uintptr_t y);
 int mt_array_random_bits(uintptr_t state, uintptr_t out);
 int mt_array_random_uniform(uintptr_t state, uintptr_t out);
 int mt_array_rrelu(double lower, double upper, uintptr_t state, uintptr_t x, uintptr_t slopes,
@@ -136,6 +140,14 @@ int mt_array_spread_windows(uintptr_t g, uintptr_t windows, uintptr_t x);
 /* x and indices (planes, n), y (planes, size); and the reverse. */
 int mt_array_place(int adds, uintptr_t x, uintptr_t indices, uintptr_t y);
 int mt_array_pick(uintptr_t x, uintptr_t indices, uintptr_t y);
+/* Captured steps (plan.inc): the name of the i-th entry that a plan may call, NULL past the end; run the
+ * calls between two places of a plan. Returns -1, or the place of a call that did not return what was
+ * expected, with those before it done. */
+const char *mt_plan_entry(int i);
+/* Of `count` objects of Python's, as pairs of address and number of references, the first that has more than
+ * that; -1 if none has. */
+int64_t mt_plan_held(int64_t count, const int64_t *objects);
+int64_t mt_plan_run(const int64_t *words, int64_t first, int64_t last);
 
 /* n 32-bit words from Philox4x32-10; state is {seed, offset}, and offset is advanced by the counters
  * used, one for every four words. Returns -1, having done nothing, if an array is misaligned. */

@@ -531,6 +531,32 @@ int mt_array_cross_entropy_backward(int reduction, int64_t ignore_index, double 
                     call.weight ? IN(call.weight) : NULL, IN(log_sum), IN(total), OUT(out));
 }
 
+int mt_array_copy(uintptr_t x_, uintptr_t y_) {
+    const struct mt_ndarray *x = mt_input(x_), *y = mt_output(y_);
+    if (!x || !y || !same_shape(x, y))
+        return -1;
+    const void *dtype = x->dtype;
+    const int narrow = dtype == mt_dtype_f32 || dtype == mt_dtype_u32;
+    if (!narrow && dtype != mt_dtype_f64 && dtype != mt_dtype_i64 && dtype != mt_dtype_u64)
+        return -1;
+    memmove(y->data, x->data, (size_t)mt_size(x) * (narrow ? 4 : 8));
+    return 0;
+}
+
+int mt_array_fill(double value, uintptr_t y_) {
+    const struct mt_ndarray *y = mt_output(y_);
+    if (!y || (y->dtype != mt_dtype_f32 && y->dtype != mt_dtype_f64))
+        return -1;
+    const int64_t n = mt_size(y);
+    if (y->dtype == mt_dtype_f32)
+        for (int64_t i = 0; i < n; i++)
+            ((float *)y->data)[i] = (float)value;
+    else
+        for (int64_t i = 0; i < n; i++)
+            ((double *)y->data)[i] = value;
+    return 0;
+}
+
 int mt_array_random_bits(uintptr_t state_, uintptr_t out_) {
     const struct mt_ndarray *state = mt_output(state_), *out = mt_output(out_);
     if (!has(state, mt_dtype_u64, 2) || !out || out->dtype != mt_dtype_u32)

@@ -28,6 +28,7 @@ from microtensor import (
 )
 from microtensor.amp import autocast
 from microtensor.autograd import is_anomaly_enabled
+from microtensor.capturing import capture
 from microtensor.config import show_config
 from microtensor.determinism import (
     are_deterministic_algorithms_enabled,
@@ -105,6 +106,7 @@ __all__ = [
     "autograd",
     "backends",
     "bool",
+    "capture",
     "channels_last",
     "contiguous_format",
     "cuda",

@@ -19,7 +19,7 @@ from microtensor.copying import copy_array, parts_of, whole_of
 from microtensor.description import Description
 from microtensor.description import Size as Size
 from microtensor.description import checked_dim as checked_dim
-from microtensor.engine import INFERENCE_CELL, Node, RemovableHandle, recording
+from microtensor.engine import INFERENCE_CELL, Node, RemovableHandle, epoch, recording
 from microtensor.interop import Elements
 from microtensor.locks import make_lock
 from microtensor.printing import format_tensor
@@ -72,7 +72,8 @@ class Leaf(Node):
             # What only the walk could see becomes .grad itself; anything else is copied.
             array = gradient
             if not (owned and gradient.flags.c_contiguous):
-                array = np.array(gradient, order="C")
+                array = np.empty(gradient.shape, gradient.dtype)
+                kernels.cast(gradient, array)
             tensor._grad = wrap(array)
         elif earlier._node is None and earlier._array.flags.writeable:
             kernels.add(earlier._array, gradient, earlier._array)
@@ -168,6 +169,8 @@ class Tensor(Elements, Description, TensorMethods):
                 )
             return
         if not value:
+            if node is not None:
+                epoch.note(self._array)
             self._node = None
         elif node is None:
             if self._cell is INFERENCE_CELL and recording.enabled is not None:
@@ -180,6 +183,7 @@ class Tensor(Elements, Description, TensorMethods):
                     "only tensors of floating point dtype can require gradients; this one is "
                     f"{self.dtype.name}. Convert it first, with .float()."
                 )
+            epoch.note(self._array)
             self._node = Leaf(self)
         self._base_node = self._base._node if self._base is not None else None
 
@@ -315,6 +319,7 @@ class Tensor(Elements, Description, TensorMethods):
     def data(self, value: Tensor) -> None:
         if not isinstance(value, Tensor):
             raise TypeError(f"data must be a Tensor, not {type(value).__name__}")
+        epoch.note(self._array)
         self._array = value._array
         if isinstance(self._node, Leaf):
             self._node.shape = self._array.shape

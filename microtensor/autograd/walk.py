@@ -9,6 +9,7 @@ import numpy as np
 
 from microtensor.engine import Node, recording, run_backward, set_mode
 from microtensor.ops.algebra import ARRAYS, TENSORS
+from microtensor.ops.arrays import constant, copied
 from microtensor.ops.joining import stack
 from microtensor.tensor import Leaf, Tensor, node_of, wrap
 
@@ -160,7 +161,7 @@ def grad(
         gradient = found.get(node)
         if gradient is None:
             if materialize_grads:
-                gradient = np.zeros(node.shape, node.dtype)
+                gradient = constant(0, node.shape, node.dtype)
             elif not allow_unused:
                 raise RuntimeError(
                     f"One of the differentiated Tensors (input {place}, of shape "
@@ -169,7 +170,7 @@ def grad(
                 )
         if isinstance(gradient, np.ndarray):
             # A rule may have passed on an array that something else holds too.
-            gradient = wrap(gradient.copy())
+            gradient = wrap(copied(gradient))
         gradients.append(gradient)
     return tuple(gradients)
 
@@ -266,7 +267,7 @@ def _root(place: int, tensor: Any, gradient: Any, create_graph: bool) -> tuple[N
                 "grad can be implicitly created only for scalar outputs, and this tensor has shape "
                 f"{list(shape)}. Reduce it first (.sum() or .mean()), or pass gradient=."
             )
-        start = np.ones(shape, dtype)
+        start = constant(1, shape, dtype)
         return node, wrap(start) if create_graph else start
     if not isinstance(gradient, Tensor):
         raise TypeError(

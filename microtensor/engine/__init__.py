@@ -1,6 +1,7 @@
 """The engine: nodes, the record of what was computed, and the walk backward. It knows no Tensor."""
 
 from microtensor.engine.backward import Algebra, run_backward
+from microtensor.engine.epoch import epoch
 from microtensor.engine.modes import (
     INFERENCE_CELL,
     enable_grad,
@@ -30,6 +31,7 @@ __all__ = [
     "RemovableHandle",
     "count_nodes",
     "enable_grad",
+    "epoch",
     "inference_mode",
     "is_grad_enabled",
     "is_inference_mode_enabled",

@@ -6,7 +6,7 @@ are silenced as in every kernel: a division by zero gives inf, as the hardware s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,11 @@ def cast(x: Array, out: Array) -> None:
 def concatenate(arrays: Sequence[Array], axis: int, out: Array) -> None:
     """Out = the arrays one after the other along an axis."""
     np.concatenate(arrays, axis=axis, out=out, casting="unsafe")
+
+
+def draw(function: Callable[[tuple[int, ...]], Any], out: Array) -> None:
+    """Out = what a function draws for its shape, in out's dtype."""
+    cast(np.asarray(function(out.shape)), out)
 
 
 def fill(value: Any, out: Array) -> None:

@@ -183,6 +183,11 @@ def step(
     twin_steps.step(rule, parameters, gradients, states, numbers, hyper, touched)
 
 
+def step_number(rule: str) -> int:
+    """Give the number of a rule in the kernel table."""
+    return _OPS[rule]
+
+
 def _pointers_to_both(numbers: Any, hyper: Any) -> tuple[Any, Any] | None:
     """Give C the numbers and the hyper-parameters; None if it cannot take them."""
     if not numbers.dtype is FLOAT64 is hyper.dtype:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from microtensor.dtypes import dtype
-from microtensor.engine import RemovableHandle, is_grad_enabled
+from microtensor.engine import RemovableHandle, epoch, is_grad_enabled
 from microtensor.ops.creation import zeros
 from microtensor.ops.joining import cat
 from microtensor.tensor import Size, Tensor
@@ -37,12 +37,17 @@ class Hooks:
         self.backward_pre: dict[object, Hook] = {}
         self.backward: dict[object, Hook] = {}
 
+    def kinds(self) -> tuple[dict[object, Hook], ...]:
+        """Give the hooks of each kind."""
+        return self.forward_pre, self.forward, self.backward_pre, self.backward
+
     def __bool__(self) -> bool:
         return bool(self.forward_pre or self.forward or self.backward_pre or self.backward)
 
 
 def register(kind: dict[object, Hook], hook: Hook, prepend: bool) -> RemovableHandle:
     """Add `hook` at the end of `kind` (or at its beginning) and return what removes it."""
+    epoch.count += 1
     key = object()
     later = dict(kind) if prepend else {}
     if prepend:
@@ -51,6 +56,7 @@ def register(kind: dict[object, Hook], hook: Hook, prepend: bool) -> RemovableHa
     kind.update(later)
 
     def remove() -> None:
+        epoch.count += 1
         kind.pop(key, None)
 
     return RemovableHandle(remove)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from microtensor.engine import RemovableHandle
+from microtensor.engine import RemovableHandle, epoch
 from microtensor.nn import hooks as hooking
 from microtensor.nn.parameter import Parameter
 from microtensor.nn.registry import Registry
@@ -152,6 +152,7 @@ class Module(Stateful, Traversal):
             )
         self.__dict__[name] = tensor
         self._buffer_names[name] = persistent
+        epoch.count += 1
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Add a child module under the attribute `name`.
@@ -212,6 +213,7 @@ class Module(Stateful, Traversal):
             if value is not None:
                 raise _cannot_assign(value, "parameter", name, "nn.Parameter")
             values[name] = None
+            epoch.count += 1
             return
         elif isinstance(value, Module):
             names = self._module_names
@@ -219,13 +221,18 @@ class Module(Stateful, Traversal):
             if value is not None:
                 raise _cannot_assign(value, "child module", name, "nn.Module")
             values[name] = None
+            epoch.count += 1
             return
         elif name in values.get("_buffer_names", ()):
             if value is not None and not isinstance(value, Tensor):
                 raise _cannot_assign(value, "buffer", name, "microtensor.Tensor")
-            values[name] = value
+            if values[name] is not value:
+                values[name] = value
+                epoch.count += 1
             return
         else:
+            if name == "training" and values.get(name) is not value:
+                epoch.count += 1
             object.__setattr__(self, name, value)
             return
         if name not in names:
@@ -236,8 +243,10 @@ class Module(Stateful, Traversal):
                 others.pop(name, None)
             names[name] = None
         values[name] = value
+        epoch.count += 1
 
     def __delattr__(self, name: str) -> None:
+        epoch.count += 1
         object.__delattr__(self, name)
         for kind in ("_parameter_names", "_buffer_names", "_module_names"):
             self.__dict__.get(kind, {}).pop(name, None)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, MutableMapping
 from typing import Any, Generic, TypeVar
 
+from microtensor.engine import epoch
+
 T = TypeVar("T")
 
 
@@ -33,10 +35,12 @@ class Registry(MutableMapping[str, T], Generic[T]):
     def __setitem__(self, name: str, value: T) -> None:
         self._names.setdefault(name, self._default)
         self._values[name] = value
+        epoch.count += 1
 
     def __delitem__(self, name: str) -> None:
         del self._names[name]
         del self._values[name]
+        epoch.count += 1
 
     def __contains__(self, name: object) -> bool:
         return name in self._names

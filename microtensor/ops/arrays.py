@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from microtensor import kernels
 from microtensor.description import whole_number
 from microtensor.ops.promotion import common_dtype, operand_array, result_dtype
 from microtensor.tensor import checked_dim
@@ -13,6 +14,28 @@ from microtensor.tensor import checked_dim
 Array = np.ndarray[Any, Any]
 empty = np.empty
 _BOOL = np.dtype(bool)
+
+
+def copied(x: Array) -> Array:
+    """Give a contiguous copy, by a kernel."""
+    out = empty(x.shape, x.dtype)
+    kernels.cast(x, out)
+    return out
+
+
+def known(x: Array) -> Array:
+    """Say of an array that it was made of sizes and numbers, not of any tensor's values.
+
+    A captured step may then keep it; of others that no op has made it cannot know that.
+    """
+    return x
+
+
+def constant(value: float, shape: Any, dtype: Any) -> Array:
+    """Give an array of one number, by a kernel."""
+    out = empty(shape, dtype)
+    kernels.fill(value, out)
+    return out
 
 
 def with_strides(x: Array, shape: Any, strides: Any, writeable: bool = True) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 from microtensor import kernels
 from microtensor.engine import recording
 from microtensor.ops import samples
-from microtensor.ops.arrays import Array
+from microtensor.ops.arrays import Array, copied, known
 from microtensor.ops.declare import publish
 from microtensor.ops.gathering import check_tensors, flat_places
 from microtensor.ops.indexing import (
@@ -165,12 +165,12 @@ def _setitem(input: Tensor, index: Any, value: Any) -> None:
         part = view_forward(input._array, index) if basic else None
         if part is not None and (source.ndim == 0 or source.shape == part.shape):
             if np.may_share_memory(source, part):
-                source = source.copy()
+                source = copied(source)
             kernels.cast(source, part)
             input._cell[0] += 1
             return
         if part is None and source.ndim == 0:
-            _put_into(input._array, source.copy(), index)
+            _put_into(input._array, copied(source), index)
             input._cell[0] += 1
             return
     value = _fitted("index_put_", input, index, value)
@@ -310,7 +310,7 @@ def _diagonal_index(
     below, right = max(-offset, 0), max(offset, 0)
     count = max(min(shape[first] - below, shape[second] - right), 0)
     steps = np.arange(count)
-    return steps + below, steps + right, first, second
+    return known(steps + below), known(steps + right), first, second
 
 
 @publish(

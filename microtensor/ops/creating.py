@@ -46,7 +46,7 @@ def creates(
                 check_placement(op, device, layout, pin_memory)
             if dtype is not None:
                 dtype = dtypes.as_dtype(dtype).numpy
-            tensor = wrap(function(*arguments, dtype=dtype, **named))
+            tensor = wrap(created(function, *arguments, dtype=dtype, **named))
             if requires_grad:
                 tensor.requires_grad = True
             return tensor
@@ -59,6 +59,11 @@ def creates(
         )
 
     return register
+
+
+def created(function: Callable[..., Array], *arguments: Any, **named: Any) -> Array:
+    """Call a function that makes an array: the one place they all go through."""
+    return function(*arguments, **named)
 
 
 def default_dtype() -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 
 from microtensor import kernels
 from microtensor.engine import Node, recording
+from microtensor.ops.arrays import copied, known
 from microtensor.ops.declare import Op, publish, registry
 from microtensor.ops.gathering import check_tensors
 from microtensor.ops.inplace import check_writable, overwrite_backward, write
@@ -88,8 +89,8 @@ def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     if node is not None and recording.enabled and own.dtype.kind == "f":
         # A node of its own: hooks on this tensor are not hooks on the source.
         result._node = Node(_copied, (before, node), (), (), 0, own.shape, own.dtype)
-    copied = source.copy() if np.may_share_memory(source, own) else source
-    write(input, result, lambda out: kernels.cast(copied, out))
+    given = copied(source) if np.may_share_memory(source, own) else source
+    write(input, result, lambda out: kernels.cast(given, out))
     return input
 
 
@@ -114,9 +115,9 @@ def fill_diagonal_(input: Any, fill_value: Any, wrap: bool = False) -> Any:
     if len(shape) > 2 and len(set(shape)) > 1:
         raise RuntimeError("fill_diagonal_(): all dimensions of input must be of equal length")
     if len(shape) > 2 or not wrap or shape[0] <= shape[1]:
-        index: tuple[Any, ...] = (np.arange(min(shape)),) * len(shape)
+        index: tuple[Any, ...] = (known(np.arange(min(shape))),) * len(shape)
     else:
         places = np.arange(0, shape[0] * shape[1], shape[1] + 1)
-        index = tuple(np.unravel_index(places, shape))
+        index = tuple(map(known, np.unravel_index(places, shape)))
     fill_value = number_to_write("fill_diagonal_", fill_value, input._array.dtype)
     return write_in_place("fill_diagonal_", registry["index_put"], input, (fill_value, index))

@@ -8,7 +8,7 @@ import numpy as np
 
 from microtensor import kernels
 from microtensor.ops import samples
-from microtensor.ops.arrays import Array, broadcast_shape, empty
+from microtensor.ops.arrays import Array, broadcast_shape, copied, empty
 from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.indexing import index_take, inside
 from microtensor.tensor import Tensor, checked_dim, wrap
@@ -229,7 +229,7 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
                 f"index_select(): Index to scalar can have only 1 value, got {places.size} values"
             )
         return input.clone()
-    return index_take.op.public(input, at_dim(dim, places.copy()))
+    return index_take.op.public(input, at_dim(dim, copied(places)))
 
 
 @publish("input: Tensor, index: Tensor", method="take")
@@ -246,7 +246,7 @@ def take(input: Any, index: Any) -> Any:
     """
     check_tensors("take", input=input, index=index)
     places = flat_places("take", input, index)
-    return index_take.op.public(input.reshape(-1), (places.copy(),))
+    return index_take.op.public(input.reshape(-1), (copied(places),))
 
 
 def flat_places(op: str, input: Tensor, index: Tensor) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from microtensor import kernels
 from microtensor.ops import samples
-from microtensor.ops.arrays import Array, empty
+from microtensor.ops.arrays import Array, copied, empty
 from microtensor.ops.declare import declare, publish
 from microtensor.tensor import Tensor
 
@@ -78,7 +78,7 @@ def _dims_used(part: Any) -> int:
 def _plain_part(part: Any) -> Any:
     if isinstance(part, Tensor | np.ndarray):
         # A copy, since the rule will read it again: what was given may be changed by then.
-        part = (part._array if isinstance(part, Tensor) else part).copy()
+        part = copied(part._array if isinstance(part, Tensor) else part)
     elif isinstance(part, list | tuple | range):
         part = np.asarray([p.tolist() if isinstance(p, Tensor) else p for p in part])
         if part.size == 0:

@@ -16,6 +16,7 @@ import numpy as np
 
 from microtensor import kernels
 from microtensor.engine import INFERENCE_CELL, Node, recording
+from microtensor.ops.arrays import constant, copied
 from microtensor.ops.declare import Op, registry
 from microtensor.ops.promotion import number_array
 from microtensor.tensor import Tensor, move_retained, node_of, wrap
@@ -47,19 +48,17 @@ _BINARY = ("add", "sub", "mul", "div")
 def _directly(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
     """Let an in-place method do without a temporary where nothing is recorded or cast."""
     if name in _UNARY:
-        unary = getattr(kernels, name)
 
         def direct_unary(self: Tensor, *arguments: Any, **named: Any) -> Tensor:
             if arguments or named or not plain(self):
                 return method(self, *arguments, **named)
-            unary(self._array, self._array)
+            getattr(kernels, name)(self._array, self._array)
             self._cell[0] += 1
             return self
 
         return direct_unary
     if name not in _BINARY:
         return method
-    binary = getattr(kernels, name)
 
     def direct_binary(self: Tensor, *arguments: Any, **named: Any) -> Tensor:
         if len(arguments) == 1 and not named and plain(self):
@@ -75,7 +74,7 @@ def _directly(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
             elif fits := isinstance(other, int | float) and not isinstance(other, bool):
                 value = number_array(other, array.dtype)
             if fits:
-                binary(array, value, array)
+                getattr(kernels, name)(array, value, array)
                 self._cell[0] += 1
                 return self
         return method(self, *arguments, **named)
@@ -115,7 +114,7 @@ def store(name: str, tensor: Tensor, compute: Callable[[Tensor], Tensor]) -> Ten
     before = alias(tensor)
     if recording.enabled not in (True, False, None):
         # What is handed to a user's hooks is theirs: the memory written to may not be it.
-        before._array = before._array.copy()
+        before._array = copied(before._array)
     result = compute(before)
     if result._node is not None and result._node.saved:
         _keep_original(result._node, before)
@@ -187,7 +186,7 @@ def _keep_original(node: Node, before: Tensor) -> None:
     original = before._array
     if not any(value is original for value in node.saved or ()):
         return
-    copy = original.copy()
+    copy = copied(original)
     saved, cells, given = [], [], iter(node.cells)
     for value, role in zip(node.saved or (), node.op.saved_roles, strict=True):
         if role is not None:
@@ -255,7 +254,7 @@ def _check_castable(name: str, given: np.dtype[Any], own: np.dtype[Any]) -> None
 def overwrite_backward(g: Any, parents: Any, saved: Any) -> tuple[Any, ...]:
     """Give zeros, the gradient of what was overwritten."""
     array = g._array if isinstance(g, Tensor) else g
-    zeros = np.zeros(array.shape, array.dtype)
+    zeros = constant(0, array.shape, array.dtype)
     return (wrap(zeros) if isinstance(g, Tensor) else zeros,)
 
 
@@ -281,8 +280,8 @@ def _without_part(g: Any, path: Any) -> Any:
         mask = np.zeros(g._array.shape, bool)
         _follow(mask, path)[...] = True
         return g.masked_fill(wrap(mask), 0.0)
-    copy = g.copy()
-    _follow(copy, path)[...] = 0
+    copy = copied(g)
+    kernels.fill(0, _follow(copy, path))
     return copy
 
 

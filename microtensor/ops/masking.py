@@ -8,7 +8,7 @@ import numpy as np
 
 from microtensor import kernels
 from microtensor.ops import samples
-from microtensor.ops.arrays import Array, broadcast_shape, empty
+from microtensor.ops.arrays import Array, broadcast_shape, copied, empty
 from microtensor.ops.choosing import where
 from microtensor.ops.declare import publish
 from microtensor.ops.gathering import check_tensors
@@ -126,7 +126,7 @@ def masked_select(input: Any, mask: Any) -> Any:
     check_tensors("masked_select", input=input, mask=mask)
     _check_mask("masked_select", mask._array)
     shape = broadcast_shape(input._array.shape, mask._array.shape, "masked_select")
-    chosen = np.broadcast_to(mask._array, shape).copy()
+    chosen = copied(np.broadcast_to(mask._array, shape))
     if input._array.shape != shape:
         input = input.expand(shape)
     if not shape:

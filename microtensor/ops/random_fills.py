@@ -26,8 +26,7 @@ _GENERATOR = "*, generator: Generator | None = None"
 def _fill(name: str, tensor: Tensor, draw: Callable[[tuple[int, ...]], Any]) -> Tensor:
     """Write what is drawn for a shape; what was recorded of the tensor no longer matters."""
     check_writable(name, tensor)
-    drawn = draw(tensor._array.shape)
-    write(tensor, wrap(tensor._array), lambda out: kernels.cast(np.asarray(drawn), out))
+    write(tensor, wrap(tensor._array), lambda out: kernels.draw(draw, out))
     return tensor
 
 

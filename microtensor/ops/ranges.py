@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from microtensor import dtypes
+from microtensor.ops import samples
 from microtensor.ops.arithmetic import mul
 from microtensor.ops.creating import Array, creates, default_dtype, plain_number
-from microtensor.ops.declare import publish, refuse
+from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.joining import stack
 from microtensor.ops.rearranging import flip_dims
 from microtensor.ops.shape import cast
@@ -209,6 +210,20 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Tensor:
     return matrix if increasing else flip_dims(matrix, (1,))
 
 
+def _one_hot_forward(x: Any, classes: int) -> Any:
+    return (x[..., None] == np.arange(classes)).astype(np.int64)
+
+
+_one_hot: Any = declare(
+    "one_hot_of",
+    "input: Tensor, classes: int",
+    _one_hot_forward,
+    summary="Give rows of zeros with a one at the place that each number names.",
+    namespaces=(),
+    samples=samples.given(((np.array([0, 2, 1]),), {"classes": 3})),
+)
+
+
 @publish("tensor: Tensor, num_classes: int = -1", namespaces=("nn.functional",))
 def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:
     """Make, for each class number, a vector that is 1 at its place and 0 elsewhere.
@@ -243,5 +258,5 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:
             f"one_hot: class values must be smaller than num_classes, {num_classes}, got "
             f"{classes.max()}"
         )
-    out = classes[..., None] == np.arange(num_classes)
-    return wrap(out.astype(np.int64))
+    result: Tensor = _one_hot.op.public(tensor, num_classes)
+    return result

@@ -14,7 +14,7 @@ import numpy as np
 
 from microtensor import kernels
 from microtensor.engine import Node, recording
-from microtensor.ops.arrays import Array, empty
+from microtensor.ops.arrays import Array, copied, empty
 from microtensor.ops.declare import Op, declare, methods, parse_signature, publish, signatures
 from microtensor.ops.inplace import check_writable, store, unrecorded, write
 from microtensor.tensor import Tensor, node_of, wrap
@@ -127,7 +127,7 @@ def write_in_place(name: str, op: Op, tensor: Tensor, arguments: tuple[Any, ...]
         if isinstance(value, Tensor):
             value = value._array
         if isinstance(value, np.ndarray) and np.may_share_memory(value, out):
-            return value.copy()
+            return copied(value)
         return value
 
     values = [apart(value) for value in arguments]
@@ -162,7 +162,7 @@ def _record(op: Op, tensor: Tensor, arguments: tuple[Any, ...]) -> Node | None:
                 continue
             array, cell = value._array, value._cell
             if cell is tensor._cell:  # a part of what is written to: as it was before
-                array, cell = array.copy(), [0]
+                array, cell = copied(array), [0]
             saved.append(array)
             cells.append(cell)
             stamp += cell[0]

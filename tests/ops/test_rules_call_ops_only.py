@@ -70,6 +70,9 @@ def guarded_ops(monkeypatch):
         names = getattr(op.either, "__globals__", {})
         if "_forward" in names:
             monkeypatch.setitem(names, "_forward", guarded(op.forward))
+    # What the engine copies at the end of a walk is what ops gave.
+    cast = mt.kernels.cast
+    monkeypatch.setattr(mt.kernels, "cast", lambda x, out: cast(unguard(x), out))
 
 
 def walk(y, start):

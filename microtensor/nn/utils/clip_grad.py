@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from microtensor import kernels
 from microtensor.tensor import Tensor, wrap
 
 
@@ -45,9 +46,8 @@ def get_total_norm(
     order = float(norm_type)
     if not arrays:
         return wrap(np.zeros((), np.float32))
-    with np.errstate(all="ignore"):
-        norms = np.array([_norm(array, order) for array in arrays])
-        total = wrap(np.asarray(_norm(norms, order)))
+    total = wrap(np.empty((), np.result_type(*arrays)))
+    kernels.total_norm(arrays, order, total._array)
     if error_if_nonfinite and not math.isfinite(total.item()):
         raise RuntimeError(
             f"The total norm of order {order} for gradients from `parameters` is non-finite, so it "
@@ -55,17 +55,6 @@ def get_total_norm(
             "norm anyway, set `error_if_nonfinite=False`"
         )
     return total
-
-
-def _norm(array: np.ndarray[Any, Any], order: float) -> Any:
-    flat = array.reshape(-1)
-    if not flat.size:
-        return array.dtype.type(0)
-    if array.dtype == np.float16:  # squares would leave its range long before their root does
-        flat = flat.astype(np.float32)
-    if order == 2:
-        return np.sqrt(np.dot(flat, flat)).astype(array.dtype)
-    return np.asarray(np.linalg.norm(flat, order)).astype(array.dtype)[()]
 
 
 def clip_grads_with_norm_(
@@ -82,13 +71,9 @@ def clip_grads_with_norm_(
         total_norm: what it is, from :func:`get_total_norm`.
         foreach: PyTorch's; nothing changes.
     """
-    factor = float(max_norm) / (total_norm.item() + 1e-6)
-    if factor >= 1.0:
-        return
-    with np.errstate(all="ignore"):
-        for gradient in _gradients(parameters):
-            array = _writable(gradient)
-            array *= factor
+    arrays = [_writable(gradient) for gradient in _gradients(parameters)]
+    if arrays:
+        kernels.shrink_to_norm(total_norm._array, float(max_norm), arrays)
 
 
 def clip_grad_norm_(
@@ -144,7 +129,7 @@ def clip_grad_value_(
     limit = float(clip_value)
     for gradient in _gradients(parameters):
         array = _writable(gradient)
-        np.clip(array, -limit, limit, out=array)
+        kernels.clamp_into(-limit, limit, array)
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:

@@ -1,0 +1,202 @@
+"""The calls of a record: into C, word by word, and into Python."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from microtensor import kernels
+from microtensor.capturing.memory import Array, arrays_in, root_of
+
+native = kernels._native
+_INTEGERS, _REAL, _ARRAY = range(3)
+
+# Kernels the engine calls outside of ops, whose last argument they fill without having read it.
+_FILLING = frozenset(
+    ("cast", "fill", "draw", "concatenate", "add", "sub", "mul", "div", "total_norm")
+)
+
+
+class Entry:
+    """A function in C that a plan may call: its number, and what its arguments are."""
+
+    __slots__ = ("function", "kinds", "name", "number", "success", "takes_array")
+
+    def __init__(self, number: int, name: str) -> None:
+        self.number = number
+        self.name = name
+        self.function = getattr(native.lib, name)
+        self.kinds = [
+            _REAL if kind.cname == "double" else _ARRAY if kind.cname == "uintptr_t" else _INTEGERS
+            for kind in native.ffi.typeof(self.function).args
+        ]
+        self.takes_array = [kind == _ARRAY for kind in self.kinds]
+        # Entries that may give the number of a bad row give -1 for success.
+        self.success = -1 if native.ffi.typeof(self.function).result.cname == "int64_t" else 0
+
+
+def _entries() -> dict[str, Entry]:
+    found: dict[str, Entry] = {}
+    while native is not None and (name := native.lib.mt_plan_entry(len(found))) != native.ffi.NULL:
+        text = native.ffi.string(name).decode()
+        found[text] = Entry(len(found), text)
+    return found
+
+
+ENTRIES = _entries()
+
+
+class NativeCall:
+    """One call of an entry, with arrays as objects, and what it returned."""
+
+    __slots__ = ("arguments", "before", "entry", "expected")
+
+    def __init__(
+        self, entry: Entry, arguments: list[Any], expected: int, before: dict[int, Array]
+    ) -> None:
+        self.entry = entry
+        self.arguments = arguments
+        self.expected = expected
+        self.before = before  # by place: what the states it advances were
+
+    def arrays(self) -> list[Array]:
+        """Give the arrays among the arguments."""
+        return [each for each in self.arguments if isinstance(each, np.ndarray)]
+
+    def form(self) -> tuple[Any, ...]:
+        """Give the call without the values in its arrays: it must not depend on these."""
+        return self.entry.name, *(
+            each.shape if isinstance(each, np.ndarray) else each for each in self.arguments
+        )
+
+    def again(self) -> bool:
+        """Make the call once more, with the states as they were; say whether it went as before."""
+        for place, state in self.before.items():
+            self.arguments[place][...] = state
+        given = [id(each) if isinstance(each, np.ndarray) else each for each in self.arguments]
+        return bool(self.entry.function(*given) == self.expected)
+
+    def words(self, replaced: Callable[[Array], Array]) -> list[int]:
+        """Give the call as a plan holds it."""
+        given = [
+            id(replaced(each))
+            if isinstance(each, np.ndarray)
+            else struct.unpack("q", struct.pack("d", each))[0]
+            if kind == _REAL
+            else int(each)
+            for kind, each in zip(self.entry.kinds, self.arguments, strict=True)
+        ]
+        return [self.entry.number, len(given) + 3, self.expected, *given]
+
+
+class Step:
+    """One thing that a captured step does: some calls into C, or a call into Python.
+
+    Args:
+        name: of the op or kernel, for reports and errors.
+        function: what to call in Python, also where C refuses at a replay.
+        arguments: its arguments and keyword arguments; arrays are the plan's.
+        outputs: arrays that its results are copied into; None if it writes where it is told.
+        calls: the calls into C that do the same; none if it has to be called in Python.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        named: dict[str, Any],
+        outputs: list[Array] | None,
+        calls: list[NativeCall],
+    ) -> None:
+        self.name = name
+        self.function = function
+        self.arguments = arguments
+        self.named = named
+        self.outputs = outputs
+        self.calls = calls
+
+    def arrays(self) -> list[Array]:
+        """Give all arrays it touches."""
+        found = arrays_in(self.arguments) + arrays_in(self.named) + (self.outputs or [])
+        for call in self.calls:
+            found += call.arrays()
+        return found
+
+    def given(self) -> list[Array]:
+        """Give the arrays among its arguments."""
+        return arrays_in(self.arguments) + arrays_in(self.named)
+
+    def written(self) -> Array | None:
+        """Give the array that a kernel fills, whatever was in it; None where it adds to it."""
+        if self.name not in _FILLING:
+            return None
+        out = self.named.get("out", self.arguments[-1] if self.arguments else None)
+        return out if isinstance(out, np.ndarray) else None
+
+    def read(self) -> list[Array]:
+        """Give the other arrays among its arguments."""
+        out = self.written()
+        return [array for array in self.given() if array is not out]
+
+    def run(self) -> None:
+        """Do it in Python."""
+        result = self.function(*self.arguments, **self.named)
+        if self.outputs is None:
+            return
+        results = arrays_in(result)
+        if len(results) != len(self.outputs):
+            raise RuntimeError(f"capture: {self.name} gives another number of results than before")
+        for out, new in zip(self.outputs, results, strict=True):
+            if new.shape != out.shape or new.dtype != out.dtype:
+                raise RuntimeError(
+                    f"capture: {self.name} changes shapes with the data: it gave {new.dtype.name} "
+                    f"{list(out.shape)} when it was captured, and {new.dtype.name} "
+                    f"{list(new.shape)} now. Such a function cannot be captured"
+                )
+            if new is not out:
+                out[...] = new
+
+
+def proven(calls: list[NativeCall], given: set[int], outputs: list[Array]) -> bool:
+    """Say whether the calls alone give the outputs: by making them again, over rubbish.
+
+    What an op computed with NumPy, between its kernels or instead of them, is not there the
+    second time. All memory that was first seen in this op is overwritten before.
+
+    Args:
+        calls: what the op called.
+        given: roots, by id, that are not to be touched: what came from outside.
+        outputs: what it returned.
+    """
+    fresh: dict[int, Array] = {}
+    for array in [*outputs, *(array for call in calls for array in call.arrays())]:
+        root = root_of(array)
+        if id(root) not in given:
+            fresh[id(root)] = root
+    states = [(c.arguments[i], c.arguments[i].copy()) for c in calls for i in c.before]
+    kept = {key: root.copy() for key, root in fresh.items()}
+    if any(not root.flags.writeable or root.dtype.hasobject for root in fresh.values()):
+        return False
+    try:
+        for root in fresh.values():
+            _spoil(root)
+        same = all(call.again() for call in calls)
+        return same and all(root.tobytes() == kept[key].tobytes() for key, root in fresh.items())
+    finally:
+        for key, root in fresh.items():
+            root[...] = kept[key]
+        for state, value in states:
+            state[...] = value
+
+
+def _spoil(array: Array) -> None:
+    if array.dtype.kind == "f":
+        array[...] = -1.2345e3
+    elif array.dtype.kind == "b":
+        np.logical_not(array, out=array)
+    else:
+        np.invert(array, out=array)

@@ -1,0 +1,163 @@
+"""``capture``: a function whose later calls are replays of what its first one did."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from microtensor import dtypes
+from microtensor.capturing.checking import checked
+from microtensor.capturing.memory import rebuilt, tensors_in
+from microtensor.capturing.record import Recorder, refuse_nested
+from microtensor.capturing.replay import UNFIT, Replay, add_gradient
+from microtensor.capturing.report import Report, make_report
+from microtensor.capturing.stand_ins import places
+from microtensor.engine import recording
+from microtensor.tensor import Leaf, Tensor, wrap
+
+_MOST_SIGNATURES, _MOST_STATES = 16, 4
+
+
+class Captured:
+    """A captured function; see :func:`capture`."""
+
+    def __init__(self, function: Callable[..., Any], check: int, copy_outputs: bool) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.copy_outputs = copy_outputs
+        self._unchecked = check
+        self._plans: dict[Any, list[Replay]] = {}
+        self._latest: Replay | None = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Replay; or, where no plan fits, run the function and write it down."""
+        latest = self._latest
+        if (
+            latest is not None
+            and not kwargs
+            and len(args) == len(latest.inputs)
+            and not self._unchecked
+        ):
+            result = latest.quick(*args)
+            if result is not UNFIT:
+                return result
+        return self._find(args, kwargs)
+
+    def _find(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        refuse_nested()
+        key = _signature(args, kwargs)
+        tensors = tensors_in((args, kwargs))
+        plans = self._plans.setdefault(key, [])
+        for place, plan in enumerate(plans):
+            if self._unchecked:
+                result = checked(plan, self.function, args, kwargs, tensors)
+                self._unchecked -= result is not UNFIT
+            else:
+                result = plan(tensors)
+            if result is not UNFIT:
+                plans.insert(0, plans.pop(place))
+                self._latest = plan
+                return result
+        plan, result = self._record(args, kwargs, tensors)
+        plans.insert(0, plan)
+        del plans[_MOST_STATES:]
+        if len(self._plans) > _MOST_SIGNATURES:
+            del self._plans[next(iter(self._plans))]
+        self._latest = plan
+        return result
+
+    def _record(self, args: Any, kwargs: Any, tensors: list[Tensor]) -> tuple[Replay, Any]:
+        plain = not kwargs and all(isinstance(value, Tensor) for value in args)
+        plain = plain and len({id(value) for value in args}) == len(args)
+        own = [_input(tensor) for tensor in tensors]
+        given = {id(tensor): mine for tensor, mine in zip(tensors, own, strict=True)}
+        args, kwargs = rebuilt((args, kwargs), _replacing(given))
+        with Recorder([tensor._array for tensor in own], places) as recorder:
+            result = [self.function(*args, **kwargs)]
+            recorder.check_options()
+        del args, kwargs, given  # what they hold would count as held by somebody
+        plan = Replay(recorder, own, result, self.copy_outputs, plain)
+        del recorder
+        for tensor, mine in zip(tensors, own, strict=True):
+            if mine._grad is not None:
+                add_gradient(tensor, mine._grad)
+        plan.seal()
+        return plan, plan.results()
+
+    def report(self) -> Report:
+        """Give what the plan used last consists of.
+
+        Raises:
+            RuntimeError: it was not called yet.
+        """
+        if self._latest is None:
+            raise RuntimeError("capture: there is no plan yet: call the function first")
+        plans = sum(map(len, self._plans.values()))
+        return make_report(self._latest.program, self._latest.settlement, plans)
+
+
+def _replacing(own: dict[int, Tensor]) -> Callable[[Any], Any]:
+    return lambda value: own.get(id(value), value)
+
+
+def _input(tensor: Tensor) -> Tensor:
+    """Make the plan's own tensor of an input."""
+    node = tensor._node
+    if node is not None and not isinstance(node, Leaf):
+        raise RuntimeError(
+            "capture: an input that was computed from something that requires a gradient: a "
+            "replay cannot carry gradients out of the function; detach() it"
+        )
+    own = wrap(np.array(tensor._array, order="C"))
+    if node is not None:
+        own.requires_grad = True
+    return own
+
+
+def _signature(args: Any, kwargs: Any) -> Any:
+    """Give what a plan is for: shapes, dtypes, and the values of all that is no tensor."""
+    parts: list[Any] = [recording.wanted, recording.off, dtypes.get_default_dtype()]
+
+    def note(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            parts.append((value._array.shape, value._array.dtype, value._node is not None))
+        elif isinstance(value, np.ndarray):
+            raise TypeError(
+                "capture: an argument is a NumPy array, whose values a replay would not see; "
+                "pass a tensor: microtensor.from_numpy(array)"
+            )
+        else:
+            try:
+                hash(value)
+            except TypeError:
+                raise TypeError(
+                    f"capture: an argument of type {type(value).__name__} is neither a tensor nor "
+                    "something whose value can be remembered (it has no hash)"
+                ) from None
+            parts.append((type(value), value))
+        return None
+
+    shape = rebuilt((args, kwargs), note)
+    return repr(shape), tuple(parts)
+
+
+def capture(
+    function: Callable[..., Any] | None = None, *, check: int = 0, copy_outputs: bool = True
+) -> Any:
+    """Let a function's first call be written down, and later ones be replayed from C.
+
+    Args:
+        function: what to capture.
+        check: how many of the first replays to compare with what the function does in eager mode.
+        copy_outputs: False gives the plan's own buffers.
+    """
+    if function is None:
+        return functools.partial(capture, check=check, copy_outputs=copy_outputs)
+    if isinstance(check, bool) or not isinstance(check, int) or check < 0:
+        raise ValueError(f"capture: check must be a whole number of calls, at least 0, got {check}")
+    if not callable(function):
+        raise TypeError(f"capture: expected a function, not {type(function).__name__}")
+    return Captured(function, check, copy_outputs)

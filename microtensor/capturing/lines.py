@@ -1,0 +1,28 @@
+"""Where in the user's code something happened, for errors."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from typing import Any
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_WORDS = {"__bool__": "bool()", "__float__": "float()", "__int__": "int()"}
+
+
+def called(name: str) -> str:
+    """Give what a user calls, of the name of a method."""
+    return _WORDS.get(name, f"{name.strip('_')}()")
+
+
+def user_line() -> str:
+    """Give file, line and text of the innermost line that is not of this package."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith((_PACKAGE, "<microtensor")):
+        frame = frame.f_back
+    if frame is None:
+        return "an unknown line"
+    code = frame.f_code
+    text = linecache.getline(code.co_filename, frame.f_lineno).strip()
+    return f"{code.co_filename}:{frame.f_lineno}" + (f": {text}" if text else "")

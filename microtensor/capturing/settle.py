@@ -1,0 +1,263 @@
+"""Where the arrays of a record live from now on.
+
+While a function is recorded, all its arrays are kept. Afterwards those that nobody else holds are
+its temporaries: they get places in one arena, shared by those that are not needed at the same time.
+What somebody holds (parameters, states, gradients left set, outputs) stays where it is.
+
+A temporary that was read before anything in the record wrote it was made in some way that the
+record does not know. Unless it is known to be a constant, such a function is refused.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import numpy as np
+
+from microtensor.capturing.calls import NativeCall, Step
+from microtensor.capturing.memory import Array, address_of, bytes_of, rebuilt, root_of
+from microtensor.capturing.steps import OptimizerStep
+
+_ALIGNMENT = 64
+
+
+class _Place:
+    """An array of a record, described: the memory it is of, and how it lies there."""
+
+    __slots__ = ("dtype", "memory", "offset", "shape", "strides", "whole", "writeable")
+
+    def __init__(self, array: Array, memory: _Memory, whole: bool) -> None:
+        self.memory = memory
+        self.whole = whole
+        self.dtype = array.dtype
+        self.shape = array.shape
+        self.strides = array.strides
+        self.offset = address_of(array) - memory.address
+        self.writeable = array.flags.writeable
+
+    def array(self) -> Array:
+        """Give the array anew, in its memory's present place."""
+        root = self.memory.array
+        if self.whole:
+            return root
+        if not (root.flags.c_contiguous or root.flags.f_contiguous):
+            return self._strided(root)
+        view: Array = np.ndarray(self.shape, self.dtype, bytes_of(root), self.offset, self.strides)
+        if not self.writeable:
+            view.flags.writeable = False
+        return view
+
+    def _strided(self, root: Array) -> Array:
+        view = np.lib.stride_tricks.as_strided(root, self.shape, self.strides)
+        if self.offset or self.dtype is not root.dtype:
+            raise RuntimeError("capture: a view of memory with gaps cannot be placed anew")
+        return view
+
+
+class _Memory:
+    """What the arrays of one root have in common."""
+
+    def __init__(self, root: Array, number: int) -> None:
+        self.number = number
+        self.root: Any = weakref.ref(root)
+        self.address = address_of(root)
+        self.shape, self.strides, self.dtype = root.shape, root.strides, root.dtype
+        self.bytes = root.nbytes
+        self.first = self.last = -1
+        self.defined = False
+        self.reader = ""  # the step that read it undefined
+        self.array: Any = None
+        self.kept: Any = None  # a constant
+
+    def touch(self, step: int) -> None:
+        """Note a step that uses it."""
+        if self.first < 0:
+            self.first = step
+        self.last = step
+
+
+class Results:
+    """What a function returns, as the last thing that reads arrays."""
+
+    name = "the result"
+
+    def __init__(self, arrays: list[Array]) -> None:
+        self.arrays = arrays
+
+
+def _settled(value: Any) -> Any:
+    return value.array() if isinstance(value, _Place) else value
+
+
+class Settlement:
+    """The steps of a record with every array in its lasting place.
+
+    Args:
+        steps: of the record; they are changed.
+        constants: by id, arrays known not to depend on any tensor's values.
+        inputs: by id, the roots of the plan's inputs.
+        outputs: what the function returned.
+
+    Attributes:
+        arena_bytes: of the memory that temporaries share.
+        temporary_bytes: what they would take if they did not share.
+        temporaries: how many there are.
+    """
+
+    def __init__(
+        self,
+        steps: list[Any],
+        constants: dict[int, Array],
+        inputs: set[int],
+        outputs: list[Array],
+    ) -> None:
+        self.steps = steps
+        self._memories: dict[int, _Memory] = {}
+        self._inputs = inputs
+        self._constants = {id(root_of(array)): array for array in constants.values()}
+        self._held: list[Array] = []  # while ids are in use
+        for number, step in enumerate(steps):
+            self._describe(number, step)
+        self._outputs = Results(outputs)
+        self._describe(len(steps), self._outputs)
+        self._constants.clear()
+        self.arena_bytes = self.temporary_bytes = self.temporaries = 0
+
+    # ---- arrays become descriptions -------------------------------------------------------------
+
+    def _memory(self, array: Array) -> tuple[_Memory, bool]:
+        root = root_of(array)
+        self._held.append(root)
+        memory = self._memories.get(id(root))
+        if memory is None:
+            memory = self._memories[id(root)] = _Memory(root, len(self._memories))
+            if id(root) in self._constants:
+                memory.kept, memory.defined = root, True
+            if id(root) in self._inputs:
+                memory.defined = True
+        return memory, root is array
+
+    def _describe(self, number: int, step: Any) -> None:
+        written = _written(step)
+
+        def describe(value: Any) -> Any:
+            if not isinstance(value, np.ndarray):
+                return value
+            memory, whole = self._memory(value)
+            if not memory.defined and id(root_of(value)) not in written and not memory.reader:
+                memory.reader = step.name
+            memory.touch(number)
+            return _Place(value, memory, whole)
+
+        _replace(step, describe)
+        for root in written.values():
+            memory, _ = self._memory(root)
+            memory.defined = memory.defined or not memory.reader
+
+    # ---- descriptions become arrays -------------------------------------------------------------
+
+    def settle(self) -> list[Array]:
+        """Give every array its place, and the outputs; nobody else may hold temporaries any more.
+
+        Raises:
+            RuntimeError: a temporary that the record did not write.
+        """
+        self._held.clear()
+        dead = []
+        for memory in self._memories.values():
+            memory.array = memory.kept if memory.kept is not None else memory.root()
+            if memory.array is None:
+                dead.append(memory)
+        for memory in dead:
+            if memory.reader and memory.bytes:
+                raise RuntimeError(
+                    f"capture: {memory.reader} was given values that were computed outside of "
+                    "operations on tensors (with NumPy, say), or of a tensor that a variable no "
+                    "longer holds after the call: a replay would not see them change. Make them "
+                    "before the captured function, pass them as tensors, or write into the old "
+                    "tensor: tensor.copy_(...)"
+                )
+        self._arrange(dead)
+        for step in self.steps:
+            _replace(step, _settled)
+        _replace(self._outputs, _settled)
+        return self._outputs.arrays
+
+    def external(self, lasting: bool = False) -> list[Array]:
+        """Give the roots that somebody else holds.
+
+        Args:
+            lasting: only those whose values go from one call to the next: read before written.
+        """
+        return [
+            m.array
+            for m in self._memories.values()
+            if m.kept is None and m.root() is m.array and not (lasting and m.defined)
+        ]
+
+    def _arrange(self, dead: list[_Memory]) -> None:
+        """Put temporaries into one arena, each at the lowest place that is free all its life."""
+        placed: list[tuple[int, int, _Memory]] = []
+        for memory in sorted(dead, key=lambda m: (-m.bytes, m.first)):
+            size = -(-max(memory.bytes, 1) // _ALIGNMENT) * _ALIGNMENT
+            busy = sorted(
+                (start, stop)
+                for start, stop, other in placed
+                if other.first <= memory.last and memory.first <= other.last
+            )
+            offset = 0
+            for start, stop in busy:
+                if offset + size <= start:
+                    break
+                offset = max(offset, stop)
+            placed.append((offset, offset + size, memory))
+            self.temporary_bytes += size
+        self.temporaries = len(placed)
+        self.arena_bytes = max((stop for _, stop, _ in placed), default=0)
+        if not placed:
+            return
+        room = np.zeros(self.arena_bytes + _ALIGNMENT, np.uint8)
+        lead = -address_of(room) % _ALIGNMENT
+        for start, _, memory in placed:
+            memory.array = np.ndarray(
+                memory.shape, memory.dtype, room, lead + start, memory.strides
+            )
+
+
+def _written(step: Any) -> dict[int, Array]:
+    """Give the roots that a step fills, whatever was in them before."""
+    if not isinstance(step, Step):
+        return {}
+    if step.outputs is not None:
+        # Results, and what an op's own kernels write on the way (proven to be written).
+        given = {id(root_of(a)) for a in Step.given(step)}
+        arrays = step.outputs + [array for call in step.calls for array in call.arrays()]
+        return {id(root_of(a)): root_of(a) for a in arrays if id(root_of(a)) not in given}
+    out = step.written()
+    if out is None:
+        return {}
+    root = root_of(out)
+    others = [root_of(a) for a in step.read()]
+    if out.size != root.size or any(other is root for other in others):
+        return {}
+    return {id(root): root}
+
+
+def _replace(step: Any, replace: Any) -> None:
+    if isinstance(step, OptimizerStep):
+        step.gradients = [replace(g) for g in step.gradients]
+    elif isinstance(step, Results):
+        step.arrays = [replace(a) for a in step.arrays]
+    elif isinstance(step, Step):
+        step.arguments = rebuilt(step.arguments, replace)
+        step.named = rebuilt(step.named, replace)
+        if step.outputs is not None:
+            step.outputs = [replace(a) for a in step.outputs]
+        for call in step.calls:
+            _replace_call(call, replace)
+
+
+def _replace_call(call: NativeCall, replace: Any) -> None:
+    call.arguments = [replace(a) for a in call.arguments]
+    call.before = {}
