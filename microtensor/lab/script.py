@@ -33,7 +33,7 @@ def parser(description: str, datasets: Sequence[str] = ()) -> argparse.ArgumentP
     made.set_defaults(usual=tuple(datasets))
     made.add_argument(
         "--seed",
-        type=_natural,
+        type=natural,
         default=0,
         metavar="N",
         help="decides everything that is drawn (default: 0)",
@@ -143,7 +143,8 @@ def _integer(text: str) -> int:
         raise argparse.ArgumentTypeError(f"must be an integer, got {text!r}") from None
 
 
-def _natural(text: str) -> int:
+def natural(text: str) -> int:
+    """Read a whole number of at least 0 from the command line."""
     number = _integer(text)
     if number < 0:
         raise argparse.ArgumentTypeError(f"must not be negative, got {number}")
