@@ -15,9 +15,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m micro
     """Run a command; see ``--help``."""
     parser = argparse.ArgumentParser(prog=program, description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    made = commands.add_parser(
-        "report", help="run the experiments and write them as one HTML page"
-    )
+    made = commands.add_parser("report", help="run the experiments and write them as one HTML page")
     names = [chapter.name for chapter in CHAPTERS]
     made.add_argument(
         "--out", default="out", metavar="FOLDER", help="where report.html goes (default: out)"

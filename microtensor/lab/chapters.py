@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 import microtensor as mt
 from microtensor import nn
 from microtensor.lab.atlas import atlas
@@ -68,8 +70,9 @@ def _linear(setting: Setting) -> Result:
 
 
 def _sheet(setting: Setting) -> list[Part]:
-    bent, plane = _small_network(nn.Tanh, (2, 2), setting.seed)
-    flat, _ = _small_network(nn.Identity, (2, 2), setting.seed)
+    # Trained to the end, a sheet is pulled into a thread: nothing could be seen of it.
+    bent, plane = _small_network(nn.Tanh, (2, 2), setting.seed, steps=120)
+    flat, _ = _small_network(nn.Identity, (2, 2), setting.seed, steps=30)
     return [
         Part(unfold(flat, plane, command=_repeat("sheet", setting)), "Without activations"),
         Part(unfold(bent, plane, command=_repeat("sheet", setting)), "With tanh"),
@@ -86,7 +89,7 @@ def _pieces(setting: Setting) -> list[Part]:
 
 
 def _curves(setting: Setting) -> Result:
-    steps = 150 if setting.quick else 400
+    steps = 150 if setting.quick else 600
     return curve_fit("wave", steps=steps, seed=setting.seed, jobs=setting.jobs)
 
 
@@ -96,14 +99,11 @@ def _atlas(setting: Setting) -> Result:
 
 def _depth(setting: Setting) -> Result:
     names = ("identity", "relu", "sigmoid", "tanh") if setting.quick else DepthPlan.familiar()
-    return activation_depth(
-        names, plan=DepthPlan.quick(), seed=setting.seed, jobs=setting.jobs
-    )
+    return activation_depth(names, plan=DepthPlan.quick(), seed=setting.seed, jobs=setting.jobs)
 
 
 def _doctor(setting: Setting) -> list[Part]:
-    data = as_dataset("moons", setting.seed)
-    x, y = standardise(data, [range(256)])[0].x, data.y[:256]
+    x, y = _moons(setting.seed, 256)
     command = _repeat("doctor", setting)
 
     def deep(activation: type[nn.Module], shift: float) -> nn.Sequential:
@@ -114,11 +114,8 @@ def _doctor(setting: Setting) -> list[Part]:
             if activation is nn.Sigmoid:
                 nn.init.normal_(layer.weight, 0.0, shift, generator=generator)
             else:
-                nn.init.kaiming_normal_(
-                    layer.weight, nonlinearity="relu", generator=generator
-                )
-            nn.init.zeros_(layer.bias)
-            layers += [layer, activation()]
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
+            layers += [_unbiased(layer), activation()]
         return nn.Sequential(*layers[:-1])
 
     return [
@@ -155,19 +152,28 @@ def _landscape(setting: Setting) -> Result:
     )  # fmt: skip
 
 
+def _moons(seed: int, rows: int) -> tuple[Any, Any]:
+    data = as_dataset("moons", seed)
+    return standardise(data, [np.arange(rows)])[0].x, data.y[:rows]
+
+
+def _unbiased(layer: nn.Linear) -> nn.Linear:
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
 def _small_network(
     activation: type[nn.Module], widths: Sequence[int], seed: int, steps: int = 300
 ) -> tuple[nn.Sequential, tuple[Any, Any]]:
     """Return a network trained on moons, with little decay, and the rows it was trained on."""
-    data = as_dataset("moons", seed)
-    plane = standardise(data, [range(240)])[0].x, data.y[:240]
+    plane = _moons(seed, 240)
     generator = mt.Generator().manual_seed(seed)
     layers: list[nn.Module] = []
     for inputs, outputs in itertools.pairwise((2, *widths, 2)):
         layer = nn.Linear(inputs, outputs, dtype=mt.float64)
         nn.init.orthogonal_(layer.weight, gain=1.2, generator=generator)
-        nn.init.zeros_(layer.bias)
-        layers += [layer, activation()]
+        layers += [_unbiased(layer), activation()]
     model = nn.Sequential(*layers[:-1])
     optimizer = mt.optim.AdamW(model.parameters(), lr=0.03, weight_decay=0.3)
     x, target = mt.tensor(plane[0]), mt.tensor(plane[1])

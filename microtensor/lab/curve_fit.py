@@ -43,7 +43,7 @@ def curve_fit(
     activations: Sequence[str] = _USUAL,
     widths: Sequence[int] = (2, 8, 32),
     *,
-    steps: int = 400,
+    steps: int = 600,
     seed: int = 0,
     jobs: int | None = None,
     command: str = "",
@@ -258,9 +258,7 @@ def _picture(
         for row, name in enumerate(names):
             for column, width in enumerate(widths):
                 axes = grid[row][column]
-                (record,) = [
-                    one for one in records if (one["name"], one["width"]) == (name, width)
-                ]
+                (record,) = [one for one in records if (one["name"], one["width"]) == (name, width)]
                 axes.plot(x, y, ".", color="#b5b5b5", markersize=3)
                 colour = ACTIVATIONS.get(name, FUNCTION)
                 axes.plot(shown, record["fit"], color=colour, linewidth=1.9)

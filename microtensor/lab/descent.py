@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +90,7 @@ def descend(
     cuts = [(rate, run) for rate in range(shape[0]) for run in range(shape[1])] if apart else [
         (rate, ...) for rate in range(shape[0])
     ]  # fmt: skip
-    groups = []
+    groups: list[Any] = []
     for cut in cuts:
         parameter = mt.from_numpy(here[cut]).requires_grad_()
         parameter.grad = mt.from_numpy(slopes[cut])
@@ -190,5 +191,3 @@ def nearby(surface: Surface, count: int, seed: int, *names: str) -> Floats:
 def censored(arrived: Floats, steps: int) -> NDArray[np.float64]:
     """Return steps of arriving; runs that do not arrive count as one step more than there are."""
     return np.minimum(arrived, steps + 1)
-
-

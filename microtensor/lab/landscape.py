@@ -318,12 +318,12 @@ def _principal(paths: Sequence[Path], centre: Floats) -> Floats:
 def _filtered(model: nn.Module, seed: int) -> Floats:
     """Return two random directions, each row of a matrix as long as the network's own."""
     draw = np.random.default_rng(seed_for(seed, "directions"))
-    ways = []
+    ways: list[Floats] = []
     for _ in range(2):
-        parts = []
+        parts: list[Floats] = []
         for one in model.parameters():
             own = one.detach().numpy()
-            drawn = draw.standard_normal(own.shape)
+            drawn = np.asarray(draw.standard_normal(own.shape))
             if own.ndim < 2:  # biases and the like stay
                 drawn = np.zeros_like(own)
             else:
@@ -332,13 +332,13 @@ def _filtered(model: nn.Module, seed: int) -> Floats:
                 drawn *= np.sqrt((own**2).sum(rows, keepdims=True)) / size
             parts.append(drawn.ravel())
         ways.append(np.concatenate(parts))
-    return np.stack(ways)
+    stacked: Floats = np.stack(ways)
+    return stacked
 
 
 def _projected(away: Floats, ways: Floats) -> Floats:
     """Return the coordinates of the nearest points of the plane, (points, 2)."""
-    found: Floats = np.linalg.lstsq(ways.T, away.T, rcond=None)[0].T
-    return found
+    return np.asarray(np.linalg.lstsq(ways.T, away.T, rcond=None)[0].T, np.float64)
 
 
 def _share(path: Path, centre: Floats, ways: Floats) -> float:

@@ -40,6 +40,11 @@ class Part:
     heading: str = ""
     folded: bool = False
 
+    @property
+    def commands(self) -> list[str]:
+        """The commands that repeat the verdicts, each once."""
+        return commands(self.result)
+
     @functools.cached_property
     def pictures(self) -> dict[str, Picture]:
         """The pictures, drawn."""
@@ -68,6 +73,11 @@ def counted(results: Iterable[Result]) -> dict[str, int]:
     return {status: found.count(status) for status in _STATUSES}  # type: ignore[arg-type]
 
 
+def commands(result: Result) -> list[str]:
+    """Return the commands that repeat the verdicts of a result, each once."""
+    return list(dict.fromkeys(one.command for one in result.verdicts if one.command))
+
+
 def pictures(result: Result) -> dict[str, Picture]:
     """Return the pictures of a result, drawn and encoded."""
     drawn = {}
@@ -88,8 +98,12 @@ def fragment(result: Result) -> str:
         "transparent; --accent: LinkText; --paper: Canvas; --holds: #00734f; --fails: #b03a00; "
         "--unresolved: #6b6b6b; }\n@scope (.microtensor-result) {\n" + own + "}\n"
     )
-    rendered: str = _environment().get_template("fragment.html").render(
-        result=result, pictures=pictures(result), css=_safe(scoped)
+    rendered: str = (
+        _environment()
+        .get_template("fragment.html")
+        .render(
+            result=result, commands=commands(result), pictures=pictures(result), css=_safe(scoped)
+        )
     )
     return rendered
 
@@ -98,14 +112,18 @@ def page(
     chapters: Sequence[Written], *, about: str, footer: str = "", interrupted: bool = False
 ) -> str:
     """Return the report: one page that needs nothing beside it."""
-    rendered: str = _environment().get_template("report.html").render(
-        chapters=chapters,
-        counts=counted(part.result for chapter in chapters for part in chapter.parts),
-        about=about,
-        footer=footer,
-        interrupted=interrupted,
-        css=_safe(_text("report.css")),
-        js=_safe(_text("report.js")),
+    rendered: str = (
+        _environment()
+        .get_template("report.html")
+        .render(
+            chapters=chapters,
+            counts=counted(part.result for chapter in chapters for part in chapter.parts),
+            about=about,
+            footer=footer,
+            interrupted=interrupted,
+            css=_safe(_text("report.css")),
+            js=_safe(_text("report.js")),
+        )
     )
     return rendered
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import io
 import math
 from collections.abc import Sequence
@@ -27,6 +28,8 @@ _PALE = "#c4c4c4"
 # More lines than these in one panel cannot be told apart.
 _TOGETHER = 8
 _COLUMNS = 4
+# Points of a grid, each way, over a function that is called point by point.
+_FEW = 31
 _GIF_FRAMES = 60
 _GIF_MILLISECONDS = 80
 
@@ -36,14 +39,28 @@ def heights(surface: Surface, points: int) -> tuple[Floats, Floats, Floats]:
 
     Each band between two contours then covers the same area, whatever the function's scale.
     """
+    across, up, values = _values(surface, points)
+    return across, up, _Ranks(surface)(np.where(np.isfinite(values), values, np.nan))
+
+
+def _values(surface: Surface, points: int) -> tuple[Floats, Floats, Floats]:
+    """Return a grid over the frame and the values there; between few, if each takes a call."""
     left, right, bottom, top = surface.frame
     across, up = np.linspace(left, right, points), np.linspace(bottom, top, points)
-    values = surface(np.stack(np.meshgrid(across, up), -1))
-    values = np.where(np.isfinite(values), values, np.nan)
-    known = np.sort(values[np.isfinite(values)])
-    ranks = np.interp(values, known, np.linspace(0, 1, len(known)))
-    # Squared, there are more contours in the depths, which are what matters.
-    return across, up, ranks**2 if not surface.saddle else ranks
+    if not surface.slow:
+        return across, up, surface(np.stack(np.meshgrid(across, up), -1))
+    few = _few_values(surface)
+    known = np.linspace(0, 1, len(few))
+    wanted = np.linspace(0, 1, points)
+    rows = np.array([np.interp(wanted, known, row) for row in few])
+    return across, up, np.array([np.interp(wanted, known, column) for column in rows.T]).T
+
+
+@functools.lru_cache(maxsize=4)
+def _few_values(surface: Surface) -> Floats:
+    left, right, bottom, top = surface.frame
+    across, up = np.linspace(left, right, _FEW), np.linspace(bottom, top, _FEW)
+    return surface(np.stack(np.meshgrid(across, up), -1))
 
 
 def ground(surface: Surface, size: int = 300) -> str:
@@ -151,7 +168,7 @@ def relief(surface: Surface, rides: Sequence[Ride], title: str) -> Figure:
         axes.set(xlabel="x", ylabel="y", zticks=[])
         axes.set_zlabel("height, by rank of f", labelpad=-10, color=QUIET, fontsize=8)
         axes.view_init(38, -125)
-        axes.set_title(_folded(title, 70), loc="left", fontsize=11, fontweight="bold")
+        figure.suptitle(_folded(title, 66), fontsize=11, fontweight="bold", x=0.01, ha="left")
         figure.legend(handles=lines, loc="outside lower center", ncols=2, frameon=False)
     return figure
 
@@ -160,10 +177,9 @@ class _Ranks:
     """The height of a value, as :func:`heights` has it."""
 
     def __init__(self, surface: Surface) -> None:
-        left, right, bottom, top = surface.frame
-        across, up = np.linspace(left, right, 120), np.linspace(bottom, top, 120)
-        values = surface(np.stack(np.meshgrid(across, up), -1)).ravel()
+        values = _values(surface, 120)[2]
         self._known = np.sort(values[np.isfinite(values)])
+        # Squared, there are more contours in the depths, which are what matters.
         self._squared = not surface.saddle
 
     def __call__(self, values: Floats) -> Floats:
@@ -202,6 +218,8 @@ def write_gif(surface: Surface, rides: Sequence[Ride], title: str, path: Path) -
             count.set_text(f"step {step}")
             return [count]
 
+        figure.draw_without_rendering()  # the layout is settled once, not for every frame
+        figure.set_layout_engine("none")
         animation = require("matplotlib.animation")
         canvas = require("matplotlib.backends.backend_agg")
         canvas.FigureCanvasAgg(figure)

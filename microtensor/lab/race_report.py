@@ -73,8 +73,8 @@ def finding(surface: Surface, rides: Sequence[Ride], steps: int) -> str:
     if plain is None or plain is first:
         return said
     slow = arrived[id(plain)]
-    after = f"{slow:.0f}" if math.isfinite(slow) else f"more than {steps}"
-    return f"{said}; {_within(plain.racer.label)} after {after}"
+    after = f"after {slow:.0f}" if math.isfinite(slow) else f"not within {steps}"
+    return f"{said}; {_within(plain.racer.label)} {after}"
 
 
 def _within(label: str) -> str:
@@ -106,7 +106,9 @@ def grid_verdict(rides: Sequence[Ride], command: str) -> Verdict:
 def carries_verdict(surface: Surface, rides: Sequence[Ride], command: str) -> Verdict:
     """Judge whether rates that were tuned on starts nearby serve starts that no tuning saw."""
     judged = [ride for ride in rides if ride.tuned.share > 0]
-    changes = [float(np.isfinite(ride.runs.arrived[0]).mean()) - ride.tuned.share for ride in judged]
+    changes = [
+        float(np.isfinite(ride.runs.arrived[0]).mean()) - ride.tuned.share for ride in judged
+    ]
     mean, half = mean_interval(changes) if changes else (math.nan, math.nan)
     arrive = "leave" if surface.saddle else "arrive"
     return Verdict(
@@ -114,8 +116,8 @@ def carries_verdict(surface: Surface, rides: Sequence[Ride], command: str) -> Ve
         mean,
         -CARRIES,
         ">=",
-        detail=f"share of unseen starts that {arrive}, less that of the starts of tuning; mean over "
-        f"the {len(judged)} optimizers of which some {arrive}, and its 95 % interval",
+        detail=f"share of unseen starts that {arrive}, less that of the starts of tuning; mean "
+        f"over the {len(judged)} optimizers of which some {arrive}, and its 95 % interval",
         command=command,
         interval=None if math.isnan(half) else (mean - half, mean + half),
     )
@@ -233,7 +235,5 @@ def trajectories(surface: Surface, rides: Sequence[Ride], title: str) -> dict[st
 
 def _rounded(numbers: Any) -> list[Any]:
     """Return numbers with few digits, lost ones as null, for JSON."""
-    flat = [
-        float(f"{one:.{_DIGITS}g}") if math.isfinite(one) else None for one in numbers.ravel()
-    ]
+    flat = [float(f"{one:.{_DIGITS}g}") if math.isfinite(one) else None for one in numbers.ravel()]
     return flat if numbers.ndim == 1 else [flat[at : at + 2] for at in range(0, len(flat), 2)]

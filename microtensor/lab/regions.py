@@ -58,13 +58,23 @@ class Piece:
         return middle
 
 
+class Regions(Result):
+    """The outcome of :func:`regions`.
+
+    Attributes:
+        pieces: the convex pieces, with their affine maps.
+    """
+
+    pieces: tuple[Piece, ...]
+
+
 def regions(
     model: nn.Module,
     data: Any = None,
     *,
     frame: tuple[float, float, float, float] = (-3.0, 3.0, -3.0, 3.0),
     command: str = "",
-) -> Result:
+) -> Regions:
     """Cut the plane into the pieces on which a piecewise-linear network is one affine map.
 
     Every unit of the first layer cuts along a straight line; units of later layers along lines
@@ -132,7 +142,7 @@ def regions(
         caption="At most: what as many lines can make of a plane, 1 + n + n(n − 1)/2, for the first"
         " layer's cuts.",
     )
-    result = Result(
+    result = Regions(
         "regions",
         tables=[table],
         verdicts=verdicts,
@@ -141,7 +151,7 @@ def regions(
         },
         settings={"frame": [left, right, bottom, top]},
     )
-    result.pieces = pieces  # type: ignore[attr-defined]
+    result.pieces = tuple(pieces)
     return result
 
 

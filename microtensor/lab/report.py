@@ -111,8 +111,8 @@ def _write(
 ) -> Path:
     where = environment()
     about = (
-        f"microtensor {where['microtensor']}, {where['backend']} kernels, Python {where['python']}, "
-        f"NumPy {where['numpy']}, {where['machine']}; seed {setting.seed}"
+        f"microtensor {where['microtensor']}, {where['backend']} kernels, "
+        f"Python {where['python']}, NumPy {where['numpy']}, {where['machine']}; seed {setting.seed}"
         f"{'; quick runs' if setting.quick else ''}."
     )
     footer = f"Made in {time.perf_counter() - started:.0f} seconds, which differ from run to run."

@@ -79,7 +79,11 @@ def add_only(made: argparse.ArgumentParser, usual: str) -> None:
 
 
 def run(
-    arguments: argparse.Namespace, settings: str, experiment: Callable[[list[Dataset]], Result]
+    arguments: argparse.Namespace,
+    settings: str,
+    experiment: Callable[[list[Dataset]], Result],
+    *,
+    gif: bool = False,
 ) -> int:
     """Run an experiment as a script does, and return the exit status.
 
@@ -90,6 +94,7 @@ def run(
         arguments: what :func:`parser` parsed.
         settings: what is done, printed before the work; the same on every machine.
         experiment: the work, on the data sets that were asked for; none if it needs none.
+        gif: whether moving pictures are saved as well.
     """
     try:
         try:
@@ -104,7 +109,7 @@ def run(
         print(f"{settings}\n", flush=True)
         result = experiment(datasets)
         print(f"{result}\n", flush=True)
-        saved = result.save(folder)
+        saved = result.save(folder, gif=gif)
     except KeyboardInterrupt:
         print("\ninterrupted: no file was left half-written", file=sys.stderr)
         return INTERRUPTED

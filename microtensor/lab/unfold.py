@@ -49,7 +49,7 @@ class Stage:
         rows: the data, (rows, 2), likewise.
         bent: what the best affine map of the plane leaves of the grid, as a share of its variance.
         shown: how many numbers became two.
-        separable: share of the rows that a straight line puts on the right side; NaN without classes.
+        separable: share of the rows that a straight line puts on the right side, if any.
     """
 
     name: str
@@ -67,7 +67,17 @@ class Stage:
         return f"{self.name}: {self.layer}"
 
 
-def unfold(model: nn.Module, data: Any, *, command: str = "") -> Result:
+class Unfolding(Result):
+    """The outcome of :func:`unfold`.
+
+    Attributes:
+        stages: the input, and what each layer makes of it.
+    """
+
+    stages: tuple[Stage, ...]
+
+
+def unfold(model: nn.Module, data: Any, *, command: str = "") -> Unfolding:
     """Carry a grid and the data through a network, layer by layer.
 
     Without activations the sheet is sheared, stretched and turned, and stays a parallelogram to
@@ -128,7 +138,9 @@ def unfold(model: nn.Module, data: Any, *, command: str = "") -> Result:
             Column("bent", lambda row: f"{row['bent']:.1e}"),
             Column(
                 "a line separates",
-                lambda row: "" if math.isnan(row["separable"]) else f"{100 * row['separable']:.1f} %",
+                lambda row: (
+                    "" if math.isnan(row["separable"]) else f"{100 * row['separable']:.1f} %"
+                ),
             ),
         ],
         caption="Bent: what the best affine map of the plane leaves of the grid's variance. "
@@ -136,7 +148,7 @@ def unfold(model: nn.Module, data: Any, *, command: str = "") -> Result:
     )
     title = _title(stages, bends)
     rows = slice(None, _MOST_ROWS)
-    result = Result(
+    result = Unfolding(
         "unfold",
         tables=[table],
         verdicts=[verdict],
@@ -161,7 +173,7 @@ def unfold(model: nn.Module, data: Any, *, command: str = "") -> Result:
         },
         animations={"unfold": functools.partial(_write_gif, stages, labels, title)},
     )
-    result.stages = stages  # type: ignore[attr-defined]
+    result.stages = tuple(stages)
     return result
 
 
@@ -250,7 +262,7 @@ def _plane(values: Floats, grid: int, before: Floats | None) -> tuple[Floats, st
     low, high = plane.min(0), plane.max(0)
     plane = (plane - (low + high) / 2) / (max(float((high - low).max()), 1e-12) / 2)
     if values.shape[1] > 2 and before is not None:
-        # Components have no orientation of their own: turned, or mirrored, towards the stage before.
+        # Components have no orientation of their own: turned, or mirrored, as the stage before.
         left, _, right = np.linalg.svd(plane.T @ before)
         plane = plane @ (left @ right)
         plane /= max(1.0, float(np.abs(plane).max()))
@@ -298,7 +310,7 @@ def _picture(stages: Sequence[Stage], labels: NDArray[np.int64], title: str) -> 
             axes.set_title(stage.label, loc="left")
         for axes in grid.flat[len(stages) :]:
             axes.set_axis_off()
-        wrapped = "\n".join(require("textwrap").wrap(title, 26 * columns))
+        wrapped = "\n".join(require("textwrap").wrap(title, 21 * columns))
         figure.suptitle(wrapped, fontsize=11.5, fontweight="bold", x=0.01, ha="left")
     return figure
 
@@ -313,9 +325,7 @@ def _sheet(axes: Axes, lines: Floats, rows: Floats, labels: NDArray[np.int64]) -
         spine.set_visible(False)
 
 
-def _write_gif(
-    stages: Sequence[Stage], labels: NDArray[np.int64], title: str, path: Path
-) -> None:
+def _write_gif(stages: Sequence[Stage], labels: NDArray[np.int64], title: str, path: Path) -> None:
     """Write the way from stage to stage as a moving picture, resting at each."""
     moments: list[tuple[int, float]] = []
     for index in range(len(stages) - 1):
@@ -341,5 +351,8 @@ def _write_gif(
             axes.set_title((one if part < 0.5 else other).label, loc="left", color=INK)
             return []
 
+        draw(moments[0])
+        figure.draw_without_rendering()  # the layout is settled once, not for every frame
+        figure.set_layout_engine("none")
         film = animation.FuncAnimation(figure, draw, frames=moments, blit=False)
         film.save(path, writer=animation.PillowWriter(fps=12), dpi=72)

@@ -56,9 +56,7 @@ class Page:
 
     def command(self, name, **parameters):
         """Send a command of the browser's developer tools."""
-        return _ask(
-            "POST", f"{self._root}/goog/cdp/execute", {"cmd": name, "params": parameters}
-        )
+        return _ask("POST", f"{self._root}/goog/cdp/execute", {"cmd": name, "params": parameters})
 
 
 @contextmanager
