@@ -287,6 +287,8 @@ def _lowest_on_grid(surface: Surface) -> tuple[float, Point]:
     values = surface(grid)
     if not np.isfinite(values).any():
         raise ValueError(f"race: {surface.name} is finite nowhere in the frame {surface.frame}")
-    best = np.unravel_index(np.nanargmin(np.where(np.isfinite(values), values, np.nan)), (size, size))
+    best = np.unravel_index(
+        np.nanargmin(np.where(np.isfinite(values), values, np.nan)), (size, size)
+    )
     x, y = grid[best]
     return float(values[best]), (float(x), float(y))
