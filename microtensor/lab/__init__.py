@@ -5,6 +5,7 @@ the run. It needs more than the rest of microtensor: ``pip install "microtensor[
 """
 
 from microtensor.lab.atlas import atlas
+from microtensor.lab.bends import bends
 from microtensor.lab.catalogue import activation_names
 from microtensor.lab.collapse import Collapse, collapse
 from microtensor.lab.compare import compare
@@ -52,6 +53,7 @@ __all__ = [
     "activation_depth",
     "activation_names",
     "atlas",
+    "bends",
     "check_folder",
     "collapse",
     "collapse_at",

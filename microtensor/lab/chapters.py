@@ -12,6 +12,7 @@ import numpy as np
 import microtensor as mt
 from microtensor import nn
 from microtensor.lab.atlas import atlas
+from microtensor.lab.bends import bends
 from microtensor.lab.curve_fit import curve_fit
 from microtensor.lab.data import as_dataset, standardise
 from microtensor.lab.depth import DepthPlan, activation_depth
@@ -63,10 +64,13 @@ class Chapter:
     run: Callable[[Setting], Result | Sequence[Result | Part] | Mapping[str, Result]]
 
 
-def _linear(setting: Setting) -> Result:
+def _linear(setting: Setting) -> list[Part]:
     plan = Plan.quick() if setting.quick else Plan()
     names = ("moons", "circles", "digits", "breast_cancer")
-    return linear_collapse(names, plan=plan, seed=setting.seed, jobs=setting.jobs)
+    return [
+        Part(linear_collapse(names, plan=plan, seed=setting.seed, jobs=setting.jobs)),
+        Part(bends(datasets=names, seed=setting.seed), "Every activation beside none"),
+    ]
 
 
 def _sheet(setting: Setting) -> list[Part]:

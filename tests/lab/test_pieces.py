@@ -119,7 +119,7 @@ def test_what_is_not_piecewise_linear_is_named(ask):
         ask(network(nn.Sequential(nn.Softplus())), *given)
     with pytest.raises(TypeError, match="training mode"):
         ask(network(nn.Dropout(0.5)), *given)
-    with pytest.raises(TypeError, match="RReLU.*training mode"):
+    with pytest.raises(TypeError, match=r"RReLU.*training mode"):
         ask(network(nn.RReLU()), *given)
     with pytest.raises(TypeError, match="got int"):
         ask(3, *given)

@@ -9,6 +9,7 @@ import pytest
 
 import microtensor as mt
 from microtensor import lab, nn
+from microtensor.lab.bends import affine_verdict, bent_verdict
 from microtensor.lab.curve_fit import follows_verdict, straight_verdict
 from microtensor.lab.landscape import _filtered, holds_paths_verdict, lowest_verdict
 from microtensor.lab.train import mean_loss
@@ -196,3 +197,19 @@ def test_bad_input_to_landscapes_is_named(trained):
     for arguments, options, error, message in cases:
         with pytest.raises(error, match=message):
             lab.loss_landscape(*arguments, **options)
+
+
+def test_every_activation_bends_but_the_identity_and_what_is_still_one():
+    result = lab.bends(["identity", "soft_exponential", "relu", "tanh"], ["moons", "breast_cancer"])
+    assert [verdict.status for verdict in result.verdicts] == ["holds", "holds"]
+    rows = {row["name"]: row for row in result.table.records}
+    assert rows["soft_exponential"]["same"] and not rows["relu"]["same"]
+    assert rows["identity"]["moons"] < 1e-25 < 1e-3 < rows["tanh"]["moons"]
+    assert len(result.figure.axes) == 1
+    lazy = [{"activation": "Lazy", "same": False, "moons": 1e-9}]
+    assert bent_verdict(lazy, ["moons"]).status == "fails"
+    assert affine_verdict([{**lazy[0], "same": True}], ["moons"]).status == "fails"
+    with pytest.raises(ValueError, match="unknown activation 'rellu'"):
+        lab.bends(["rellu"])
+    with pytest.raises(ValueError, match="depth must be at least 2"):
+        lab.bends(depth=1)
