@@ -22,10 +22,12 @@ $(shell rm -f $(READY) $(READY_TO_DEVELOP) $(READY_TO_BENCH))
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: help demo atlas depth test build lint format sanitize bench clean distclean
+.PHONY: help demo demos atlas depth race test build lint format sanitize bench clean distclean
 
 help:
-	@echo 'make demo      set everything up, then run both demonstrations into $(OUT)/'
+	@echo 'make demo      set everything up, then write the report of the laboratory, one page, into $(OUT)/'
+	@echo 'make demos     linear collapse and the comparison of optimizers in full, into $(OUT)/'
+	@echo 'make race      optimizers race over a surface, with a moving picture, into $(OUT)/'
 	@echo 'make atlas     draw all activations, with what is measured of them, into $(OUT)/'
 	@echo 'make depth     what activations do to deep networks (some three minutes), into $(OUT)/'
 	@echo 'make test      set everything up, then run the tests'
@@ -37,6 +39,12 @@ help:
 	@echo 'make clean     remove what was built; make distclean: .venv too'
 
 demo: $(READY)
+	$(RUN) -m microtensor.lab report --out '$(OUT)'
+
+race: $(READY)
+	$(RUN) demos/race.py --gif --out '$(OUT)'
+
+demos: $(READY)
 	$(RUN) demos/linear_collapse.py --out '$(OUT)'
 	$(RUN) demos/compare_optimizers.py --out '$(OUT)'
 

@@ -5,22 +5,34 @@ the run. It needs more than the rest of microtensor: ``pip install "microtensor[
 """
 
 from microtensor.lab.atlas import atlas
+from microtensor.lab.bends import bends
 from microtensor.lab.catalogue import activation_names
 from microtensor.lab.collapse import Collapse, collapse
 from microtensor.lab.compare import compare
+from microtensor.lab.curve_fit import CURVES, curve_fit
 from microtensor.lab.data import DATASETS, Dataset, dataset, load, load_csv
 from microtensor.lab.depth import DepthPlan, activation_depth
 from microtensor.lab.doctor import Diagnosis, Finding, diagnose
+from microtensor.lab.landscape import loss_landscape
 from microtensor.lab.linear import Plan, linear_collapse
+from microtensor.lab.local_map import LocalMap, collapse_at
 from microtensor.lab.optimizers import OPTIMIZERS, Recipe
+from microtensor.lab.race import RACE_RATES, RACERS, race
+from microtensor.lab.regions import Regions, regions
+from microtensor.lab.report import report
 from microtensor.lab.result import Column, Result, Table, Verdict, check_folder
 from microtensor.lab.slices import panel_names
+from microtensor.lab.surfaces import Surface, surface_names
 from microtensor.lab.traits import Traits, traits
 from microtensor.lab.trial import Budget, Task
+from microtensor.lab.unfold import Unfolding, unfold
 
 __all__ = [
+    "CURVES",
     "DATASETS",
     "OPTIMIZERS",
+    "RACERS",
+    "RACE_RATES",
     "Budget",
     "Collapse",
     "Column",
@@ -28,24 +40,37 @@ __all__ = [
     "DepthPlan",
     "Diagnosis",
     "Finding",
+    "LocalMap",
     "Plan",
     "Recipe",
+    "Regions",
     "Result",
+    "Surface",
     "Table",
     "Task",
     "Traits",
+    "Unfolding",
     "Verdict",
     "activation_depth",
     "activation_names",
     "atlas",
+    "bends",
     "check_folder",
     "collapse",
+    "collapse_at",
     "compare",
+    "curve_fit",
     "dataset",
     "diagnose",
     "linear_collapse",
     "load",
     "load_csv",
     "panel_names",
+    "loss_landscape",
+    "race",
+    "regions",
+    "report",
+    "surface_names",
     "traits",
+    "unfold",
 ]

@@ -16,8 +16,16 @@ from microtensor.lab.result import Column, Result, Table, Verdict
 EXACT = 1e-12
 
 
-def affine_layers(model: nn.Module, path: str = "") -> Iterator[tuple[str, nn.Module]]:
+def affine_layers(
+    model: nn.Module, path: str = "", *, asked: str = "collapse", bends: tuple[type[Any], ...] = ()
+) -> Iterator[tuple[str, nn.Module]]:
     """Yield the layers of a model in order, each with its path, none of them nonlinear.
+
+    Args:
+        model: what is gone through.
+        path: where it is in a larger one.
+        asked: which function asks, for messages.
+        bends: kinds of activation that are let through.
 
     Raises:
         TypeError: a layer that is not affine, or whose forward is not known; the message names
@@ -25,28 +33,31 @@ def affine_layers(model: nn.Module, path: str = "") -> Iterator[tuple[str, nn.Mo
     """
     name = f"layer {path!r} ({type(model).__name__})" if path else f"{type(model).__name__}"
     if _has_hooks(model):
-        raise TypeError(f"collapse: {name} has forward hooks, which may change what it computes")
+        raise TypeError(f"{asked}: {name} has forward hooks, which may change what it computes")
     if isinstance(model, nn.Sequential) and _computes_as(model, nn.Sequential):
         for child_name, child in model._modules.items():
             if child is not None:
-                yield from affine_layers(child, f"{path}.{child_name}" if path else child_name)
+                below = f"{path}.{child_name}" if path else child_name
+                yield from affine_layers(child, below, asked=asked, bends=bends)
         return
     if isinstance(model, nn.Dropout) and model.training and model.p > 0:
         raise TypeError(
-            f"collapse: {name} is in training mode and drops at random; call model.eval() first"
+            f"{asked}: {name} is in training mode and drops at random; call model.eval() first"
         )
     if isinstance(model, nn.Flatten) and (model.start_dim, model.end_dim) != (1, -1):
         raise TypeError(
-            f"collapse: {name} must flatten from dimension 1 to the last, "
+            f"{asked}: {name} must flatten from dimension 1 to the last, "
             f"got {model.start_dim} to {model.end_dim}"
         )
     if not any(
         isinstance(model, kind) and _computes_as(model, kind)
-        for kind in (nn.Linear, nn.Identity, nn.Dropout, nn.Flatten)
+        for kind in (nn.Linear, nn.Identity, nn.Dropout, nn.Flatten, *bends)
     ):
+        affine = "affine" if not bends else "piecewise linear"
+        known = "".join(f", {kind.__name__}" for kind in bends)
         raise TypeError(
-            f"collapse: {name} is not known to be affine; only Linear, Identity, Flatten, "
-            "Dropout in eval mode and Sequential of these can be folded"
+            f"{asked}: {name} is not known to be {affine}; only Linear, Identity, Flatten, "
+            f"Dropout in eval mode{known} and Sequential of these can be folded"
         )
     yield path, model
 

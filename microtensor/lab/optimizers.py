@@ -44,6 +44,21 @@ OPTIMIZERS: dict[str, Recipe] = {
     )
 }
 
+# Known by name in a race, beside those above.
+BEYOND: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe("nadam", "NAdam", "NAdam"),
+        Recipe("radam", "RAdam", "RAdam"),
+        Recipe("adamax", "Adamax", "Adamax"),
+        Recipe("adabelief", "AdaBelief", "AdaBelief"),
+        Recipe("yogi", "Yogi", "Yogi"),
+        Recipe("lion", "Lion", "Lion"),
+        Recipe("rprop", "Rprop", "Rprop"),
+        Recipe("prodigy", "Prodigy", "Prodigy"),
+    )
+}
+
 
 def recipes(names: Sequence[str]) -> list[Recipe]:
     """Return the recipes of these names, each once.

@@ -20,6 +20,10 @@ from microtensor.lab.optional import require
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+# What pillow calls Quantize.MAXCOVERAGE.
+_BY_COVERAGE = 1
 
 Status = Literal["holds", "fails", "unresolved"]
 
@@ -36,6 +40,8 @@ class Verdict:
         open_because: why a number on the right side does not settle the claim, if so.
         otherwise: what a number on the wrong side means: ``"fails"``, or ``"unresolved"`` where
             it is the absence of evidence, as a large p value is.
+        interval: where the number may as well lie, if it was measured on samples. One that
+            reaches over to the other side of the tolerance leaves the claim unresolved.
         detail: where the number was found, and what else a reader should know.
         command: what repeats the measurement.
 
@@ -52,6 +58,7 @@ class Verdict:
     otherwise: Literal["fails", "unresolved"] = "fails"
     detail: str = ""
     command: str = ""
+    interval: tuple[float, float] | None = None
 
     @property
     def status(self) -> Status:
@@ -61,17 +68,28 @@ class Verdict:
         """
         if math.isnan(self.number):
             return "unresolved"
-        within = self.number <= self.tolerance
-        if self.relation == ">=":
-            within = self.number >= self.tolerance
+        within = self._within(self.number)
+        if self.interval is not None and any(self._within(end) != within for end in self.interval):
+            return "unresolved"
         if not within:
             return self.otherwise
         return "unresolved" if self.open_because else "holds"
 
+    def _within(self, number: float) -> bool:
+        return number <= self.tolerance if self.relation == "<=" else number >= self.tolerance
+
+    @property
+    def measured(self) -> str:
+        """The number, its interval if it has one, and what it is held against."""
+        shown = f"{self.number:.3g}"
+        if self.interval is not None:
+            shown += f" [{self.interval[0]:.3g}, {self.interval[1]:.3g}]"
+        return f"measured {shown}, required {self.relation} {self.tolerance:g}"
+
     def __str__(self) -> str:
         lines = [
             f"{self.status.upper()}: {self.claim}",
-            f"  measured {self.number:.3g}, required {self.relation} {self.tolerance:g}",
+            f"  {self.measured}",
         ]
         if self.open_because:
             lines.append(f"  open: {self.open_because}")
@@ -87,6 +105,7 @@ class Verdict:
             "claim": self.claim,
             "status": self.status,
             "number": self.number if math.isfinite(self.number) else str(self.number),
+            "interval": self.interval and [float(end) for end in self.interval],
             "relation": self.relation,
             "tolerance": self.tolerance,
             "open_because": self.open_because,
@@ -139,10 +158,19 @@ class Table:
         lines = [line.rstrip() for line in printed.getvalue().splitlines()]
         return "\n".join([self.title, *lines, *textwrap.wrap(self.caption, 110)]).strip("\n")
 
+    def frame(self) -> DataFrame:
+        """Return the records as a pandas DataFrame, full precision."""
+        made: DataFrame = require("pandas").DataFrame([dict(one) for one in self._full])
+        return made
+
+    @property
+    def _full(self) -> Sequence[Mapping[str, Any]]:
+        return self.records if self.saved is None else self.saved
+
     def write_csv(self, path: Path) -> None:
         """Write the records, one line each."""
         with path.open("w", newline="", encoding="utf-8") as file:
-            records = self.records if self.saved is None else self.saved
+            records = self._full
             writer = csv.DictWriter(file, list(records[0]) if records else [], lineterminator="\n")
             writer.writeheader()
             writer.writerows(records)
@@ -157,6 +185,8 @@ class Result:
         verdicts: what was shown, and what was not.
         settings: everything that decides the numbers, the same on every machine.
         seconds: how long the parts took; no two runs agree on these.
+        moving: what the report plays, by name: data for its canvas.
+        animations: what writes a GIF to a path, by name.
     """
 
     def __init__(
@@ -168,12 +198,16 @@ class Result:
         pictures: Mapping[str, Callable[[], Figure]] | None = None,
         settings: Mapping[str, Any] | None = None,
         seconds: Mapping[str, float] | None = None,
+        moving: Mapping[str, Mapping[str, Any]] | None = None,
+        animations: Mapping[str, Callable[[Path], None]] | None = None,
     ) -> None:
         self.name = name
         self.tables = tuple(tables)
         self.verdicts = tuple(verdicts)
         self.settings = dict(settings or {})
         self.seconds = dict(seconds or {})
+        self.moving = dict(moving or {})
+        self.animations = dict(animations or {})
         self._pictures = dict(pictures or {})
         self._figures: dict[str, Figure] = {}
 
@@ -186,6 +220,13 @@ class Result:
     def figures(self) -> dict[str, Figure]:
         """All pictures by name, drawn when they are first asked for."""
         return {name: self._drawn(name) for name in self._pictures}
+
+    def encoded(self, colours: int = 256) -> dict[str, bytes]:
+        """Return all pictures by name as the bytes of PNG files; none is kept."""
+        return {
+            name: png(self._figures.get(name) or draw(), colours)
+            for name, draw in self._pictures.items()
+        }
 
     @property
     def figure(self) -> Figure:
@@ -217,12 +258,25 @@ class Result:
             parts += [str(verdict) for verdict in self.verdicts]
         return "\n\n".join(parts)
 
-    def save(self, folder: str | os.PathLike[str]) -> list[Path]:
+    def _repr_html_(self) -> str:
+        """Return verdicts, pictures and tables as a notebook shows them."""
+        from microtensor.lab.page import fragment  # the page needs to know what a Result is
+
+        return fragment(self)
+
+    def save(
+        self, folder: str | os.PathLike[str], *, svg: bool = False, gif: bool = False
+    ) -> list[Path]:
         """Write pictures (PNG), tables (CSV), and settings with verdicts (JSON) into a folder.
 
         Everything is written aside first and then moved into place, so that an interrupted save
         leaves no half-written file. The seconds have a file of their own; all other files are the
         same for the same seed.
+
+        Args:
+            folder: where; made if it is not there.
+            svg: whether pictures are written as SVG as well.
+            gif: whether what moves is written as GIF as well; that takes seconds for each.
 
         Returns:
             The paths of the files.
@@ -234,7 +288,11 @@ class Result:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as aside:
             for name, figure in self.figures.items():
-                _write_png(Path(aside) / f"{name}.png", figure)
+                (Path(aside) / f"{name}.png").write_bytes(png(figure))
+                if svg:
+                    (Path(aside) / f"{name}.svg").write_bytes(drawn_as(figure, "svg"))
+            for name, animate in self.animations.items() if gif else ():
+                animate(Path(aside) / f"{name}.gif")
             for table in self.tables:
                 table.write_csv(Path(aside) / f"{table.name}.csv")
             account = {
@@ -251,12 +309,21 @@ class Result:
             return [file.replace(folder / file.name) for file in files]
 
 
-def _write_png(path: Path, figure: Figure) -> None:
-    """Write a picture with a palette of 256 colours: a third of the size, and nothing to see."""
+def png(figure: Figure, colours: int = 256) -> bytes:
+    """Return a picture with a palette: of 256 colours a third of the size, and nothing to see."""
+    image = require("PIL.Image").open(io.BytesIO(drawn_as(figure, "png"))).convert("RGB")
+    small = io.BytesIO()
+    # By coverage: the usual median cut spends the palette on the ground, and loses the thin lines.
+    image.quantize(colours, method=_BY_COVERAGE, dither=0).save(small, "png", optimize=True)
+    return small.getvalue()
+
+
+def drawn_as(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
+    """Return a picture as the bytes of a file; the same ones for the same picture."""
     drawn = io.BytesIO()
-    figure.savefig(drawn, format="png")
-    image = require("PIL.Image").open(drawn).convert("RGB")
-    image.quantize(256, dither=0).save(path, optimize=True)
+    with require("matplotlib").rc_context({"svg.hashsalt": "microtensor"}):
+        figure.savefig(drawn, format=kind, metadata={"Date": None} if kind == "svg" else None)
+    return drawn.getvalue()
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

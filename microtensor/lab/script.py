@@ -45,7 +45,7 @@ def parser(description: str, datasets: Sequence[str] = ()) -> argparse.ArgumentP
     made.set_defaults(usual=tuple(datasets))
     made.add_argument(
         "--seed",
-        type=_natural,
+        type=natural,
         default=0,
         metavar="N",
         help="decides everything that is drawn (default: 0)",
@@ -92,7 +92,11 @@ def add_only(made: argparse.ArgumentParser, usual: str, names: Sequence[str] | N
 
 
 def run(
-    arguments: argparse.Namespace, settings: str, experiment: Callable[[list[Dataset]], Result]
+    arguments: argparse.Namespace,
+    settings: str,
+    experiment: Callable[[list[Dataset]], Result],
+    *,
+    gif: bool = False,
 ) -> int:
     """Run an experiment as a script does, and return the exit status.
 
@@ -104,10 +108,11 @@ def run(
         arguments: what :func:`parser` parsed.
         settings: what is done, printed before the work; the same on every machine.
         experiment: the work, on the data sets that were asked for; none if it needs none.
+        gif: whether moving pictures are saved as well.
     """
     try:
         with ends_of_ctrl_c(_INTERRUPTED):
-            return _run(arguments, settings, experiment)
+            return _run(arguments, settings, experiment, gif)
     except KeyboardInterrupt:
         print(_INTERRUPTED, file=sys.stderr, flush=True)
         return INTERRUPTED
@@ -116,7 +121,10 @@ def run(
 
 
 def _run(
-    arguments: argparse.Namespace, settings: str, experiment: Callable[[list[Dataset]], Result]
+    arguments: argparse.Namespace,
+    settings: str,
+    experiment: Callable[[list[Dataset]], Result],
+    gif: bool,
 ) -> int:
     try:
         folder = check_folder(arguments.out)
@@ -130,7 +138,7 @@ def _run(
     print(f"{settings}\n", flush=True)
     result = experiment(datasets)
     print(f"{result}\n", flush=True)
-    saved = result.save(folder)
+    saved = result.save(folder, gif=gif)
     if result.seconds:
         print("Time, which differs from run to run:")
     for what, seconds in result.seconds.items():
@@ -165,7 +173,8 @@ def _integer(text: str) -> int:
         raise argparse.ArgumentTypeError(f"must be an integer, got {text!r}") from None
 
 
-def _natural(text: str) -> int:
+def natural(text: str) -> int:
+    """Read a whole number of at least 0 from the command line."""
     number = _integer(text)
     if number < 0:
         raise argparse.ArgumentTypeError(f"must not be negative, got {number}")

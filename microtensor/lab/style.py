@@ -24,6 +24,45 @@ OPTIMIZERS: dict[str, tuple[str, str]] = {
     "adamw": ("#e69f00", "--"),
 }
 
+# Beyond eight, no colour stands alone: relatives share one, and the line tells them apart.
+BEYOND: dict[str, tuple[str, str]] = {
+    "bgd": ("#767676", "-"),
+    "mbgd": ("#444444", "--"),
+    "nadam": ("#d55e00", ":"),
+    "radam": ("#d55e00", "-."),
+    "adamax": ("#e69f00", ":"),
+    "adabelief": ("#e69f00", "-."),
+    "yogi": ("#cc79a7", "--"),
+    "lion": ("#7a4fa3", "-"),
+    "rprop": ("#8c564b", "-"),
+    "prodigy": ("#8c564b", "--"),
+}
+
+
+def optimizer_style(name: str) -> tuple[str, str]:
+    """Return colour and line style of an optimizer; of one's own, grey and dotted."""
+    return {**OPTIMIZERS, **BEYOND}.get(name, (QUIET, ":"))
+
+
+def on_dark(colour: str) -> str:
+    """Return what a colour becomes on a dark ground: the darkest lighter, the others as they are.
+
+    Example:
+        >>> on_dark("#000000"), on_dark("#d55e00")
+        ('#f2f2f2', '#d55e00')
+    """
+    return _ON_DARK.get(colour, colour)
+
+
+_ON_DARK = {
+    "#000000": "#f2f2f2",
+    "#444444": "#b0b0b0",
+    "#0072b2": "#3d9bd6",
+    "#7a4fa3": "#a98fcb",
+    "#8c564b": "#b98a80",
+}
+
+
 ACTIVATIONS: dict[str, str] = {
     "linear": "#767676",
     "identity": "#767676",

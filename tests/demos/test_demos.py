@@ -176,3 +176,20 @@ def test_ctrl_c_ends_cleanly(name, seconds, tmp_path):
     assert errors.strip().endswith("interrupted: no file was left half-written")
     assert "Traceback" not in errors
     assert not (tmp_path / "out").exists()
+
+
+def test_a_race_is_run_from_the_command_line(tmp_path):
+    run = demo("race", "--surface", "saddle", "--optimizers", "sgd", "adam", "--steps", 20,
+               "--out", tmp_path)  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert "Gradient descent" in run.stdout and (tmp_path / "race_saddle_3d.png").exists()
+    run = demo("race", "--surface", "sadle", "--out", tmp_path)
+    assert run.returncode == 2 and "monkey_saddle" in run.stderr
+
+
+def test_the_report_is_run_from_the_command_line(tmp_path):
+    pytest.importorskip("jinja2")
+    run = demo("report", "--only", "pieces", "--quick", "--out", tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() == str(tmp_path / "report.html")
+    assert "6 holds" in run.stderr

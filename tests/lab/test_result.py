@@ -23,6 +23,11 @@ from microtensor.lab.result import check_folder
         (1.0, "<=", {"open_because": "not converged"}, "unresolved"),
         (2.1, "<=", {"open_because": "not converged"}, "fails"),
         (2.1, "<=", {"otherwise": "unresolved"}, "unresolved"),
+        (1.0, "<=", {"interval": (0.5, 1.5)}, "holds"),
+        (1.0, "<=", {"interval": (0.5, 2.5)}, "unresolved"),
+        (3.0, "<=", {"interval": (1.5, 4.5)}, "unresolved"),
+        (3.0, "<=", {"interval": (2.5, 3.5)}, "fails"),
+        (3.0, ">=", {"interval": (2.5, 3.5)}, "holds"),
     ],
 )
 def test_the_status_follows_from_the_number(number, relation, more, status):
@@ -62,6 +67,39 @@ def test_the_weightiest_verdict_comes_first():
     assert result(verdicts=[holds, unresolved, fails]).verdict is fails
     assert result(verdicts=[holds, unresolved]).verdict is unresolved
     assert result(verdicts=[holds]).verdict is holds
+
+
+def test_an_interval_is_told_with_the_number():
+    verdict = lab.Verdict("a", 1.0, 2.0, interval=(0.5, 1.5))
+    assert "measured 1 [0.5, 1.5], required <= 2" in str(verdict)
+    assert verdict.as_dict()["interval"] == [0.5, 1.5]
+    assert lab.Verdict("a", 1.0, 2.0).as_dict()["interval"] is None
+
+
+def test_a_table_becomes_a_data_frame_in_full_precision():
+    pytest.importorskip("pandas")
+    frame = table().frame()
+    assert list(frame.columns) == ["name", "value"] and frame["value"][1] == 1 / 3
+
+
+def test_pictures_keep_the_colours_of_thin_lines(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+
+    def draw():
+        figure = new_figure(3, 3)
+        axes = figure.subplots()
+        axes.imshow([[index * other for index in range(40)] for other in range(40)], cmap="Blues")
+        for index, colour in enumerate(("#009e73", "#d55e00", "#cc79a7")):
+            axes.plot([0, 39], [10 * index, 10 * index + 5], color=colour, linewidth=1)
+        return figure
+
+    for name, content in result(pictures={"picture": draw}).encoded(64).items():
+        (tmp_path / name).write_bytes(content)
+    with image.open(tmp_path / "picture") as drawn:
+        found = {colour for _, colour in drawn.convert("RGB").getcolors()}
+    for wanted in ((0, 158, 115), (213, 94, 0), (204, 121, 167)):
+        nearest = min(max(abs(a - b) for a, b in zip(one, wanted, strict=True)) for one in found)
+        assert nearest < 20
 
 
 def test_one_command_is_printed_once():
