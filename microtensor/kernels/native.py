@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from microtensor.kernels import (
-    native_layers,
     native_attention,
+    native_layers,
     native_matrix,
     native_random,
     native_reductions,
