@@ -14,6 +14,7 @@ __all__ = [
     "absolute",
     "acos",
     "acosh",
+    "adaptive_avg_pool1d",
     "add",
     "addbmm",
     "addcdiv",
@@ -51,6 +52,7 @@ __all__ = [
     "atleast_1d",
     "atleast_2d",
     "atleast_3d",
+    "avg_pool1d",
     "baddbmm",
     "bernoulli",
     "bincount",
@@ -73,6 +75,7 @@ __all__ = [
     "ceil",
     "celu",
     "celu_",
+    "channel_shuffle",
     "cholesky",
     "cholesky_inverse",
     "cholesky_solve",
@@ -86,12 +89,19 @@ __all__ = [
     "combinations",
     "concat",
     "concatenate",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "copysign",
     "cos",
     "cosh",
     "cosine_similarity",
     "count_nonzero",
     "cross",
+    "ctc_loss",
     "cummax",
     "cummin",
     "cumprod",
@@ -249,6 +259,8 @@ __all__ = [
     "pairwise_distance",
     "permute",
     "pinverse",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "poisson",
     "polygamma",
     "positive",
@@ -367,6 +379,9 @@ def acos(input: Tensor) -> Tensor:
 def acosh(input: Tensor) -> Tensor:
     """Give the inverse of the hyperbolic cosine; NaN below 1."""
 
+def adaptive_avg_pool1d(input: Tensor, output_size: _int | tuple[_int | None, ...] | None) -> Tensor:
+    """Give the average of each of as many parts as are asked for."""
+
 def add(input: Tensor | _float, other: Tensor | _float, *, alpha: _float = 1) -> Any:
     """Add two tensors, or a number to a tensor."""
 
@@ -478,6 +493,9 @@ def atleast_2d(*tensors: Any) -> Any:
 def atleast_3d(*tensors: Any) -> Any:
     """Give tensors 3 dimensions if they have fewer; a tuple of them unless it is one."""
 
+def avg_pool1d(input: Tensor, kernel_size: _int | tuple[_int, ...], stride: _int | tuple[_int, ...] | None = None, padding: _int | tuple[_int, ...] = 0, ceil_mode: _bool = False, count_include_pad: _bool = True) -> Tensor:
+    """Give the average of each window."""
+
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: _float = 1, alpha: _float = 1) -> Tensor:
     """Give beta input + alpha (batch1 batch2), matrix by matrix."""
 
@@ -544,6 +562,9 @@ def celu(input: Tensor, alpha: _float = 1.0, inplace: _bool = False) -> Tensor:
 def celu_(input: Tensor, alpha: _float = 1.0) -> Tensor:
     """Do :func:`celu` in place: write the result into this tensor, and give it."""
 
+def channel_shuffle(input: Tensor, groups: _int) -> Tensor:
+    """Reorder channels so that neighbours come from different groups."""
+
 def cholesky(input: Tensor, upper: _bool = False) -> Tensor:
     """Factor symmetric positive-definite matrices: :func:`linalg.cholesky`."""
 
@@ -583,6 +604,24 @@ def concat(tensors: Sequence[Tensor], dim: _int = 0) -> Tensor:
 def concatenate(tensors: Sequence[Tensor], axis: _int = 0) -> Tensor:
     """Join tensors along a dimension: :func:`cat` under NumPy's name."""
 
+def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | tuple[_int, ...] = 1, padding: _int | tuple[_int, ...] | str = 0, dilation: _int | tuple[_int, ...] = 1, groups: _int = 1) -> Tensor:
+    """Slide a kernel over 1 spatial dimension: a cross-correlation, as in PyTorch."""
+
+def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | tuple[_int, ...] = 1, padding: _int | tuple[_int, ...] | str = 0, dilation: _int | tuple[_int, ...] = 1, groups: _int = 1) -> Tensor:
+    """Slide a kernel over 2 spatial dimensions: a cross-correlation, as in PyTorch."""
+
+def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | tuple[_int, ...] = 1, padding: _int | tuple[_int, ...] | str = 0, dilation: _int | tuple[_int, ...] = 1, groups: _int = 1) -> Tensor:
+    """Slide a kernel over 3 spatial dimensions: a cross-correlation, as in PyTorch."""
+
+def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | tuple[_int, ...] = 1, padding: _int | tuple[_int, ...] = 0, output_padding: _int | tuple[_int, ...] = 0, groups: _int = 1, dilation: _int | tuple[_int, ...] = 1) -> Tensor:
+    """Apply the transposed convolution over 1 dimension, conv1d's gradient."""
+
+def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | tuple[_int, ...] = 1, padding: _int | tuple[_int, ...] = 0, output_padding: _int | tuple[_int, ...] = 0, groups: _int = 1, dilation: _int | tuple[_int, ...] = 1) -> Tensor:
+    """Apply the transposed convolution over 2 dimensions, conv2d's gradient."""
+
+def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | tuple[_int, ...] = 1, padding: _int | tuple[_int, ...] = 0, output_padding: _int | tuple[_int, ...] = 0, groups: _int = 1, dilation: _int | tuple[_int, ...] = 1) -> Tensor:
+    """Apply the transposed convolution over 3 dimensions, conv3d's gradient."""
+
 def copysign(input: Tensor, other: Tensor | _float) -> Tensor:
     """Give the first input's size with the second's sign, also of -0.0 and NaN."""
 
@@ -600,6 +639,9 @@ def count_nonzero(input: Tensor, dim: _int | tuple[_int, ...] | None = None) -> 
 
 def cross(input: Tensor, other: Tensor, dim: _int | None = None) -> Tensor:
     """Give the cross products along a dimension, or along the first one of length 3."""
+
+def ctc_loss(log_probs: Tensor, targets: Tensor, input_lengths: Tensor | Sequence[_int], target_lengths: Tensor | Sequence[_int], blank: _int = 0, reduction: str = 'mean', zero_infinity: _bool = False) -> Tensor:
+    """Minus the log-probability of sequences of labels, summed over all their alignments."""
 
 def cummax(input: Tensor, dim: _int) -> Any:
     """Give the largest so far along a dimension, and where it is: the last of equals."""
@@ -1071,6 +1113,12 @@ def permute(input: Tensor, dims: Sequence[_int]) -> Tensor:
 
 def pinverse(input: Tensor, rcond: _float = 1e-15) -> Tensor:
     """Give the pseudo-inverse of matrices: :func:`linalg.pinv`."""
+
+def pixel_shuffle(input: Tensor, upscale_factor: _int) -> Tensor:
+    """Make r × r pixels of every r² channels."""
+
+def pixel_unshuffle(input: Tensor, downscale_factor: _int) -> Tensor:
+    """Make r² channels of every r × r pixels: the inverse of :func:`pixel_shuffle`."""
 
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     """Draw numbers of arrivals, for each rate in a tensor."""

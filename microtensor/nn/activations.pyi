@@ -142,7 +142,7 @@ class LogSoftmax(Module):
     def forward(self, input: Tensor) -> Tensor: ...
 
 class Maxout(Module):
-    """Give the largest of each group of neighbours along a dimension."""
+    """Give the largest of each group of `pieces` neighbours along a dimension."""
 
     pieces: int
     dim: int
@@ -310,3 +310,5 @@ class Threshold(Module):
     def forward(self, input: Tensor) -> Tensor: ...
 
 Swish = SiLU
+
+__all__ = ["Absolute", "ArcTan", "BentIdentity", "CELU", "Cosine", "ELU", "ELiSH", "GEGLU", "GELU", "GLU", "Gaussian", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeCunTanh", "LeakyReLU", "LogLog", "LogSigmoid", "LogSoftmax", "Maxout", "Mish", "ReGLU", "ReLU", "ReLU6", "SELU", "Serf", "SiLU", "Sigmoid", "Signum", "Sinc", "Sinusoid", "Softmax", "Softmin", "Softplus", "Softshrink", "Softsign", "SquaredReLU", "Step", "SwiGLU", "Swish", "SymmetricalSigmoid", "Tanh", "TanhExp", "Tanhshrink", "Threshold"]

@@ -11,49 +11,106 @@ from microtensor.tensor import Tensor
 
 __all__ = [
     "absolute",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "affine_grid",
     "apl",
     "arctan",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "batch_norm",
     "bent_identity",
+    "bilinear",
+    "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
     "celu_",
+    "channel_shuffle",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "cosine",
+    "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
+    "ctc_loss",
     "dropout",
     "elish",
     "elu",
     "elu_",
+    "embedding",
+    "embedding_bag",
+    "fold",
     "gaussian",
+    "gaussian_nll_loss",
     "geglu",
     "gelu",
     "glu",
+    "grid_sample",
+    "group_norm",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
     "hardtanh_",
+    "hinge_embedding_loss",
+    "huber_loss",
     "identity",
+    "instance_norm",
+    "interpolate",
+    "kl_div",
+    "l1_loss",
+    "layer_norm",
     "leaky_relu",
     "leaky_relu_",
     "lecun_tanh",
     "linear",
+    "local_response_norm",
     "log_log",
     "log_softmax",
     "logsigmoid",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
+    "margin_ranking_loss",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "maxout",
     "mish",
     "mse_loss",
+    "multi_head_attention_forward",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
     "nll_loss",
+    "normalize",
     "one_hot",
+    "pad",
     "pairwise_distance",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "poisson_nll_loss",
     "prelu",
     "reglu",
     "relu",
     "relu6",
     "relu_",
+    "rms_norm",
     "rrelu",
     "rrelu_",
+    "scaled_dot_product_attention",
     "selu",
     "selu_",
     "serf",
@@ -62,8 +119,10 @@ __all__ = [
     "silu",
     "sinc",
     "sinusoid",
+    "smooth_l1_loss",
     "snake",
     "soft_exponential",
+    "soft_margin_loss",
     "softmax",
     "softmin",
     "softplus",
@@ -81,21 +140,65 @@ __all__ = [
     "tanhshrink",
     "threshold",
     "threshold_",
+    "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
+    "unfold",
+    "upsample_bilinear",
+    "upsample_nearest",
 ]
 
 def absolute(input: Tensor) -> Tensor:
     """Give the absolute value."""
 
+def adaptive_avg_pool1d(input: Tensor, output_size: _int | tuple[_int | None, ...] | None) -> Tensor:
+    """Give the average of each of as many parts as are asked for."""
+
+def adaptive_avg_pool2d(input: Tensor, output_size: _int | tuple[_int | None, ...] | None) -> Tensor:
+    """Give the average of each of as many parts as are asked for."""
+
+def adaptive_avg_pool3d(input: Tensor, output_size: _int | tuple[_int | None, ...] | None) -> Tensor:
+    """Give the average of each of as many parts as are asked for."""
+
+def adaptive_max_pool1d(input: Tensor, output_size: _int | tuple[_int | None, ...] | None, return_indices: _bool = False) -> Any:
+    """Give the largest element of each of as many parts as are asked for."""
+
+def adaptive_max_pool2d(input: Tensor, output_size: _int | tuple[_int | None, ...] | None, return_indices: _bool = False) -> Any:
+    """Give the largest element of each of as many parts as are asked for."""
+
+def adaptive_max_pool3d(input: Tensor, output_size: _int | tuple[_int | None, ...] | None, return_indices: _bool = False) -> Any:
+    """Give the largest element of each of as many parts as are asked for."""
+
+def affine_grid(theta: Tensor, size: Sequence[_int], align_corners: _bool | None = None) -> Tensor:
+    """Make the grid, for :func:`grid_sample`, of an affine map for each of a batch."""
+
 def apl(input: Tensor, slopes: Tensor, hinges: Tensor) -> Tensor:
-    """Add learned hinges to a rectifier: adaptive piecewise linear."""
+    """Add learned hinges to a rectifier: max(0, x) + Σ slopes[s]·max(0, hinges[s] - x)."""
 
 def arctan(input: Tensor) -> Tensor:
     """The angle whose tangent is x."""
 
+def avg_pool1d(input: Tensor, kernel_size: _int | tuple[_int, ...], stride: _int | tuple[_int, ...] | None = None, padding: _int | tuple[_int, ...] = 0, ceil_mode: _bool = False, count_include_pad: _bool = True) -> Tensor:
+    """Give the average of each window."""
+
+def avg_pool2d(input: Tensor, kernel_size: _int | tuple[_int, ...], stride: _int | tuple[_int, ...] | None = None, padding: _int | tuple[_int, ...] = 0, ceil_mode: _bool = False, count_include_pad: _bool = True, divisor_override: _int | None = None) -> Tensor:
+    """Give the average of each window."""
+
+def avg_pool3d(input: Tensor, kernel_size: _int | tuple[_int, ...], stride: _int | tuple[_int, ...] | None = None, padding: _int | tuple[_int, ...] = 0, ceil_mode: _bool = False, count_include_pad: _bool = True, divisor_override: _int | None = None) -> Tensor:
+    """Give the average of each window."""
+
+def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None, bias: Tensor | None = None, training: _bool = False, momentum: _float = 0.1, eps: _float = 1e-05) -> Tensor:
+    """Normalize each channel over the batch: ``(x - mean) / √(variance + eps)·weight + bias``."""
+
 def bent_identity(input: Tensor) -> Tensor:
     """A line of slope 1/2 that bends smoothly to one of slope 3/2."""
 
-def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: None = None, reduce: None = None, reduction: str = 'mean', pos_weight: Tensor | None = None) -> Tensor:
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Compute ``x1ᵀ W[k] x2 + b[k]`` for each output k."""
+
+def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: _bool | None = None, reduce: _bool | None = None, reduction: str = 'mean') -> Tensor:
+    """Cross-entropy between probabilities: -(t·ln p + (1 - t)·ln(1 - p)), times ``weight``."""
+
+def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: _bool | None = None, reduce: _bool | None = None, reduction: str = 'mean', pos_weight: Tensor | None = None) -> Tensor:
     """Cross-entropy between probabilities and the sigmoid of logits, without overflow."""
 
 def celu(input: Tensor, alpha: _float = 1.0, inplace: _bool = False) -> Tensor:
@@ -104,14 +207,41 @@ def celu(input: Tensor, alpha: _float = 1.0, inplace: _bool = False) -> Tensor:
 def celu_(input: Tensor, alpha: _float = 1.0) -> Tensor:
     """Do :func:`celu` in place: write the result into this tensor, and give it."""
 
+def channel_shuffle(input: Tensor, groups: _int) -> Tensor:
+    """Reorder channels so that neighbours come from different groups."""
+
+def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | tuple[_int, ...] = 1, padding: _int | tuple[_int, ...] | str = 0, dilation: _int | tuple[_int, ...] = 1, groups: _int = 1) -> Tensor:
+    """Slide a kernel over 1 spatial dimension: a cross-correlation, as in PyTorch."""
+
+def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | tuple[_int, ...] = 1, padding: _int | tuple[_int, ...] | str = 0, dilation: _int | tuple[_int, ...] = 1, groups: _int = 1) -> Tensor:
+    """Slide a kernel over 2 spatial dimensions: a cross-correlation, as in PyTorch."""
+
+def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | tuple[_int, ...] = 1, padding: _int | tuple[_int, ...] | str = 0, dilation: _int | tuple[_int, ...] = 1, groups: _int = 1) -> Tensor:
+    """Slide a kernel over 3 spatial dimensions: a cross-correlation, as in PyTorch."""
+
+def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | tuple[_int, ...] = 1, padding: _int | tuple[_int, ...] = 0, output_padding: _int | tuple[_int, ...] = 0, groups: _int = 1, dilation: _int | tuple[_int, ...] = 1) -> Tensor:
+    """Apply the transposed convolution over 1 dimension, conv1d's gradient."""
+
+def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | tuple[_int, ...] = 1, padding: _int | tuple[_int, ...] = 0, output_padding: _int | tuple[_int, ...] = 0, groups: _int = 1, dilation: _int | tuple[_int, ...] = 1) -> Tensor:
+    """Apply the transposed convolution over 2 dimensions, conv2d's gradient."""
+
+def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | tuple[_int, ...] = 1, padding: _int | tuple[_int, ...] = 0, output_padding: _int | tuple[_int, ...] = 0, groups: _int = 1, dilation: _int | tuple[_int, ...] = 1) -> Tensor:
+    """Apply the transposed convolution over 3 dimensions, conv3d's gradient."""
+
 def cosine(input: Tensor) -> Tensor:
     """A wave, even about zero."""
+
+def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: _float = 0, size_average: _bool | None = None, reduce: _bool | None = None, reduction: str = 'mean') -> Tensor:
+    """Angle between what belongs together, lack of angle between what does not."""
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: _int = 1, eps: _float = 1e-8) -> Tensor:
     """Give the cosine of the angle between vectors along a dimension."""
 
-def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: None = None, ignore_index: _int = -100, reduce: None = None, reduction: str = 'mean', label_smoothing: _float = 0.0) -> Tensor:
+def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: _bool | None = None, ignore_index: _int = -100, reduce: _bool | None = None, reduction: str = 'mean', label_smoothing: _float = 0.0) -> Tensor:
     """Softmax cross-entropy between logits and class labels, or class probabilities."""
+
+def ctc_loss(log_probs: Tensor, targets: Tensor, input_lengths: Tensor | Sequence[_int], target_lengths: Tensor | Sequence[_int], blank: _int = 0, reduction: str = 'mean', zero_infinity: _bool = False) -> Tensor:
+    """Minus the log-probability of sequences of labels, summed over all their alignments."""
 
 def dropout(input: Tensor, p: _float = 0.5, training: _bool = True, inplace: _bool = False, generator: Generator | None = None) -> Tensor:
     """Set elements to zero with probability p in training, and scale the others by 1/(1-p)."""
@@ -125,8 +255,20 @@ def elu(input: Tensor, alpha: _float = 1.0, inplace: _bool = False) -> Tensor:
 def elu_(input: Tensor, alpha: _float = 1.0) -> Tensor:
     """Do :func:`elu` in place: write the result into this tensor, and give it."""
 
+def embedding(input: Tensor, weight: Tensor, padding_idx: _int | None = None, max_norm: _float | None = None, norm_type: _float = 2.0, scale_grad_by_freq: _bool = False, sparse: _bool = False) -> Tensor:
+    """Take the rows of a table by their numbers."""
+
+def embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor | None = None, max_norm: _float | None = None, norm_type: _float = 2, scale_grad_by_freq: _bool = False, mode: str = 'mean', sparse: _bool = False, per_sample_weights: Tensor | None = None, include_last_offset: _bool = False, padding_idx: _int | None = None) -> Tensor:
+    """Take the sum, mean or largest of the rows of a table in each bag of numbers."""
+
+def fold(input: Tensor, output_size: _int | tuple[_int, ...], kernel_size: _int | tuple[_int, ...], dilation: _int | tuple[_int, ...] = 1, padding: _int | tuple[_int, ...] = 0, stride: _int | tuple[_int, ...] = 1) -> Tensor:
+    """Add columns up to an image, each where its window sees: the transpose of :func:`unfold`."""
+
 def gaussian(input: Tensor) -> Tensor:
     """A bell around zero."""
+
+def gaussian_nll_loss(input: Tensor, target: Tensor, var: Tensor | _float, full: _bool = False, eps: _float = 1e-06, reduction: str = 'mean') -> Tensor:
+    """Negative log-likelihood of numbers under normal distributions."""
 
 def geglu(input: Tensor, dim: _int = -1) -> Tensor:
     """The first half times the exact gelu of the second."""
@@ -136,6 +278,12 @@ def gelu(input: Tensor, approximate: str = 'none') -> Tensor:
 
 def glu(input: Tensor, dim: _int = -1) -> Tensor:
     """Gated linear unit: the first half times the sigmoid of the second."""
+
+def grid_sample(input: Tensor, grid: Tensor, mode: str = 'bilinear', padding_mode: str = 'zeros', align_corners: _bool | None = None) -> Tensor:
+    """Read images or volumes at the places that a grid names."""
+
+def group_norm(input: Tensor, num_groups: _int, weight: Tensor | None = None, bias: Tensor | None = None, eps: _float = 1e-05) -> Tensor:
+    """Normalize each sample's channels in groups, and apply an affine map by channel."""
 
 def hardshrink(input: Tensor, lambd: _float = 0.5) -> Tensor:
     """Set what is small to zero."""
@@ -152,8 +300,29 @@ def hardtanh(input: Tensor, min_val: _float = -1.0, max_val: _float = 1.0, inpla
 def hardtanh_(input: Tensor, min_val: _float = -1.0, max_val: _float = 1.0) -> Tensor:
     """Do :func:`hardtanh` in place: write the result into this tensor, and give it."""
 
+def hinge_embedding_loss(input: Tensor, target: Tensor, margin: _float = 1.0, size_average: _bool | None = None, reduce: _bool | None = None, reduction: str = 'mean') -> Tensor:
+    """Distance of what belongs together, lack of distance of what does not."""
+
+def huber_loss(input: Tensor, target: Tensor, reduction: str = 'mean', delta: _float = 1.0, weight: Tensor | None = None) -> Tensor:
+    """Squared error that goes on as a line: d²/2 where |d| < delta, else delta·(|d| - delta/2)."""
+
 def identity(input: Tensor) -> Tensor:
     """Give the input itself."""
+
+def instance_norm(input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None, weight: Tensor | None = None, bias: Tensor | None = None, use_input_stats: _bool = True, momentum: _float = 0.1, eps: _float = 1e-05) -> Tensor:
+    """Normalize each channel of each sample over its places."""
+
+def interpolate(input: Tensor, size: _int | Sequence[_int] | None = None, scale_factor: _float | Sequence[_float] | None = None, mode: str = 'nearest', align_corners: _bool | None = None, recompute_scale_factor: _bool | None = None, antialias: _bool = False) -> Tensor:
+    """Make signals (N, C, L), images (N, C, H, W) or volumes (N, C, D, H, W) larger or smaller."""
+
+def kl_div(input: Tensor, target: Tensor, size_average: _bool | None = None, reduce: _bool | None = None, reduction: str = 'mean', log_target: _bool = False) -> Tensor:
+    """Kullback-Leibler divergence of log-probabilities from a target: t·(ln t - input)."""
+
+def l1_loss(input: Tensor, target: Tensor, size_average: _bool | None = None, reduce: _bool | None = None, reduction: str = 'mean', weight: Tensor | None = None) -> Tensor:
+    """Absolute error, averaged, summed or element by element: |input - target|."""
+
+def layer_norm(input: Tensor, normalized_shape: Sequence[_int], weight: Tensor | None = None, bias: Tensor | None = None, eps: _float = 1e-05) -> Tensor:
+    """Normalize over the last dimensions: ``(x - mean) / √(variance + eps)·weight + bias``."""
 
 def leaky_relu(input: Tensor, negative_slope: _float = 0.01, inplace: _bool = False) -> Tensor:
     """Rectify, with a small slope for what is negative."""
@@ -167,6 +336,9 @@ def lecun_tanh(input: Tensor) -> Tensor:
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Apply an affine map to the last dimension: weight (outputs, inputs), bias (outputs)."""
 
+def local_response_norm(input: Tensor, size: _int, alpha: _float = 0.0001, beta: _float = 0.75, k: _float = 1.0) -> Tensor:
+    """Divide by a power of the mean square of the neighbouring channels."""
+
 def log_log(input: Tensor) -> Tensor:
     """The complementary log-log: a sigmoid that saturates sooner on the right."""
 
@@ -176,23 +348,80 @@ def log_softmax(input: Tensor, dim: _int | None = None, _stacklevel: _int = 3, d
 def logsigmoid(input: Tensor) -> Tensor:
     """The logarithm of the logistic function, without overflow."""
 
+def lp_pool1d(input: Tensor, norm_type: _float, kernel_size: _int | tuple[_int, ...], stride: _int | tuple[_int, ...] | None = None, ceil_mode: _bool = False) -> Tensor:
+    """Give the p-norm of each window, (Σ xᵖ)^(1/p); 0 where the sum is negative, as in PyTorch."""
+
+def lp_pool2d(input: Tensor, norm_type: _float, kernel_size: _int | tuple[_int, ...], stride: _int | tuple[_int, ...] | None = None, ceil_mode: _bool = False) -> Tensor:
+    """Give the p-norm of each window, (Σ xᵖ)^(1/p); 0 where the sum is negative, as in PyTorch."""
+
+def lp_pool3d(input: Tensor, norm_type: _float, kernel_size: _int | tuple[_int, ...], stride: _int | tuple[_int, ...] | None = None, ceil_mode: _bool = False) -> Tensor:
+    """Give the p-norm of each window, (Σ xᵖ)^(1/p); 0 where the sum is negative, as in PyTorch."""
+
+def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: _float = 0, size_average: _bool | None = None, reduce: _bool | None = None, reduction: str = 'mean') -> Tensor:
+    """Lack of lead of one score over another: max(0, margin - target·(input1 - input2))."""
+
+def max_pool1d(input: Tensor, kernel_size: _int | tuple[_int, ...], stride: _int | tuple[_int, ...] | None = None, padding: _int | tuple[_int, ...] = 0, dilation: _int | tuple[_int, ...] = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> Any:
+    """Give the largest element of each window."""
+
+def max_pool2d(input: Tensor, kernel_size: _int | tuple[_int, ...], stride: _int | tuple[_int, ...] | None = None, padding: _int | tuple[_int, ...] = 0, dilation: _int | tuple[_int, ...] = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> Any:
+    """Give the largest element of each window."""
+
+def max_pool3d(input: Tensor, kernel_size: _int | tuple[_int, ...], stride: _int | tuple[_int, ...] | None = None, padding: _int | tuple[_int, ...] = 0, dilation: _int | tuple[_int, ...] = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> Any:
+    """Give the largest element of each window."""
+
+def max_unpool1d(input: Tensor, indices: Tensor, kernel_size: _int | tuple[_int, ...], stride: _int | tuple[_int, ...] | None = None, padding: _int | tuple[_int, ...] = 0, output_size: tuple[_int, ...] | None = None) -> Tensor:
+    """Put elements where max pooling found them, zeros elsewhere: its partial inverse."""
+
+def max_unpool2d(input: Tensor, indices: Tensor, kernel_size: _int | tuple[_int, ...], stride: _int | tuple[_int, ...] | None = None, padding: _int | tuple[_int, ...] = 0, output_size: tuple[_int, ...] | None = None) -> Tensor:
+    """Put elements where max pooling found them, zeros elsewhere: its partial inverse."""
+
+def max_unpool3d(input: Tensor, indices: Tensor, kernel_size: _int | tuple[_int, ...], stride: _int | tuple[_int, ...] | None = None, padding: _int | tuple[_int, ...] = 0, output_size: tuple[_int, ...] | None = None) -> Tensor:
+    """Put elements where max pooling found them, zeros elsewhere: its partial inverse."""
+
 def maxout(input: Tensor, pieces: _int, dim: _int = -1) -> Tensor:
-    """Give the largest of each group of neighbours along a dimension."""
+    """Give the largest of each group of `pieces` neighbours along a dimension."""
 
 def mish(input: Tensor, inplace: _bool = False) -> Tensor:
     """Give x times the tanh of its softplus."""
 
-def mse_loss(input: Tensor, target: Tensor, size_average: None = None, reduce: None = None, reduction: str = 'mean', weight: Tensor | None = None) -> Tensor:
+def mse_loss(input: Tensor, target: Tensor, size_average: _bool | None = None, reduce: _bool | None = None, reduction: str = 'mean', weight: Tensor | None = None) -> Tensor:
     """Squared error, averaged, summed or element by element."""
 
-def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: None = None, ignore_index: _int = -100, reduce: None = None, reduction: str = 'mean') -> Tensor:
+def multi_head_attention_forward(query: Tensor, key: Tensor, value: Tensor, embed_dim_to_check: _int, num_heads: _int, in_proj_weight: Tensor | None, in_proj_bias: Tensor | None, bias_k: Tensor | None, bias_v: Tensor | None, add_zero_attn: _bool, dropout_p: _float, out_proj_weight: Tensor, out_proj_bias: Tensor | None, training: _bool = True, key_padding_mask: Tensor | None = None, need_weights: _bool = True, attn_mask: Tensor | None = None, use_separate_proj_weight: _bool = False, q_proj_weight: Tensor | None = None, k_proj_weight: Tensor | None = None, v_proj_weight: Tensor | None = None, static_k: Tensor | None = None, static_v: Tensor | None = None, average_attn_weights: _bool = True, is_causal: _bool = False) -> Any:
+    """Project query, key and value, let every head attend, and project what comes out."""
+
+def multi_margin_loss(input: Tensor, target: Tensor, p: _int = 1, margin: _float = 1.0, weight: Tensor | None = None, size_average: _bool | None = None, reduce: _bool | None = None, reduction: str = 'mean') -> Tensor:
+    """Lack of lead of the right class: Σ_{i ≠ t} weight[t]·max(0, margin - x[t] + x[i])^p / C."""
+
+def multilabel_margin_loss(input: Tensor, target: Tensor, size_average: _bool | None = None, reduce: _bool | None = None, reduction: str = 'mean') -> Tensor:
+    """Lack of lead of each right class over each wrong one: Σ_ij max(0, 1 - (x[t[j]] - x[i])) / C."""
+
+def multilabel_soft_margin_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: _bool | None = None, reduce: _bool | None = None, reduction: str = 'mean') -> Tensor:
+    """Cross-entropy of several yes or no questions, averaged over the classes."""
+
+def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: _bool | None = None, ignore_index: _int = -100, reduce: _bool | None = None, reduction: str = 'mean') -> Tensor:
     """Negative log-likelihood of class labels under log-probabilities."""
+
+def normalize(input: Tensor, p: _float = 2.0, dim: _int = 1, eps: _float = 1e-12, out: None = None) -> Tensor:
+    """Divide by the p-norm along a dimension, or by eps where that is larger."""
 
 def one_hot(tensor: Tensor, num_classes: _int = -1) -> Tensor:
     """Make, for each class number, a vector that is 1 at its place and 0 elsewhere."""
 
+def pad(input: Tensor, pad: Sequence[_int], mode: str = 'constant', value: _float | None = None) -> Tensor:
+    """Put a border around a tensor."""
+
 def pairwise_distance(x1: Tensor, x2: Tensor, p: _float = 2.0, eps: _float = 1e-6, keepdim: _bool = False) -> Tensor:
     """Give the p-norm of x1 - x2 + eps along the last dimension."""
+
+def pixel_shuffle(input: Tensor, upscale_factor: _int) -> Tensor:
+    """Make r × r pixels of every r² channels."""
+
+def pixel_unshuffle(input: Tensor, downscale_factor: _int) -> Tensor:
+    """Make r² channels of every r × r pixels: the inverse of :func:`pixel_shuffle`."""
+
+def poisson_nll_loss(input: Tensor, target: Tensor, log_input: _bool = True, full: _bool = False, size_average: _bool | None = None, eps: _float = 1e-08, reduce: _bool | None = None, reduction: str = 'mean') -> Tensor:
+    """Negative log-likelihood of counts under Poisson distributions."""
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """Rectify, with a learned slope for what is negative: x if x > 0 else weight·x."""
@@ -209,11 +438,17 @@ def relu6(input: Tensor, inplace: _bool = False) -> Tensor:
 def relu_(input: Tensor) -> Tensor:
     """Do :func:`relu` in place: write the result into this tensor, and give it."""
 
+def rms_norm(input: Tensor, normalized_shape: Sequence[_int], weight: Tensor | None = None, eps: _float | None = None) -> Tensor:
+    """Divide by the root mean square of the last dimensions: ``x / √(mean x² + eps)·weight``."""
+
 def rrelu(input: Tensor, lower: _float = 0.125, upper: _float = 0.3333333333333333, training: _bool = False, inplace: _bool = False, generator: Generator | None = None) -> Tensor:
     """Rectify, with slopes drawn at random in training, their mean in evaluation."""
 
 def rrelu_(input: Tensor, lower: _float = 0.125, upper: _float = 0.3333333333333333, training: _bool = False, generator: Generator | None = None) -> Tensor:
     """Do :func:`rrelu` in place: write the result into this tensor, and give it."""
+
+def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: _float = 0.0, is_causal: _bool = False, *, scale: _float | None = None, enable_gqa: _bool = False) -> Tensor:
+    """Give the mean of values, weighted by how much each query attends to each key."""
 
 def selu(input: Tensor, inplace: _bool = False) -> Tensor:
     """Scaled exponential linear unit, whose constants keep mean 0 and variance 1."""
@@ -239,16 +474,22 @@ def sinc(input: Tensor, normalized: _bool = False) -> Tensor:
 def sinusoid(input: Tensor) -> Tensor:
     """A wave."""
 
+def smooth_l1_loss(input: Tensor, target: Tensor, size_average: _bool | None = None, reduce: _bool | None = None, reduction: str = 'mean', beta: _float = 1.0) -> Tensor:
+    """Absolute error with its tip rounded off: d²/(2·beta) where |d| < beta, else |d| - beta/2."""
+
 def snake(input: Tensor, a: Tensor) -> Tensor:
     """A line with waves of a learned frequency, for what is periodic."""
 
 def soft_exponential(input: Tensor, alpha: Tensor) -> Tensor:
     """Between logarithm, line and exponential, as alpha goes from negative to positive."""
 
+def soft_margin_loss(input: Tensor, target: Tensor, size_average: _bool | None = None, reduce: _bool | None = None, reduction: str = 'mean') -> Tensor:
+    """Logistic loss of signs: ln(1 + e^(-target·input))."""
+
 def softmax(input: Tensor, dim: _int | None = None, _stacklevel: _int = 3, dtype: Any = None) -> Any:
     """Turn scores along a dimension into probabilities that sum to one."""
 
-def softmin(input: Tensor, dim: _int | None = None, _stacklevel: _int = 3, dtype: Any = None) -> Tensor:
+def softmin(input: Tensor, dim: _int | None = None, _stacklevel: _int = 3, dtype: Any = None) -> Any:
     """Turn costs along a dimension into probabilities that sum to one: softmax of -x."""
 
 def softplus(input: Tensor, beta: _float = 1.0, threshold: _float = 20.0) -> Tensor:
@@ -295,3 +536,18 @@ def threshold(input: Tensor, threshold: _float, value: _float, inplace: _bool = 
 
 def threshold_(input: Tensor, threshold: _float, value: _float) -> Tensor:
     """Do :func:`threshold` in place: write the result into this tensor, and give it."""
+
+def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, margin: _float = 1.0, p: _float = 2, eps: _float = 1e-06, swap: _bool = False, size_average: _bool | None = None, reduce: _bool | None = None, reduction: str = 'mean') -> Tensor:
+    """Lack of lead of one distance over another: max(0, ‖a - p‖ - ‖a - n‖ + margin)."""
+
+def triplet_margin_with_distance_loss(anchor: Tensor, positive: Tensor, negative: Tensor, *, distance_function: Any = None, margin: _float = 1.0, swap: _bool = False, reduction: str = 'mean') -> Tensor:
+    """Lack of lead of one distance over another, whatever the distance."""
+
+def unfold(input: Tensor, kernel_size: _int | tuple[_int, ...], dilation: _int | tuple[_int, ...] = 1, padding: _int | tuple[_int, ...] = 0, stride: _int | tuple[_int, ...] = 1) -> Tensor:
+    """Give what each window of an image sees as a column."""
+
+def upsample_bilinear(input: Tensor, size: _int | Sequence[_int] | None = None, scale_factor: _float | Sequence[_float] | None = None) -> Tensor:
+    """Make images larger by the mixture of four elements: the old name of :func:`interpolate` with mode='bilinear', align_corners=True."""
+
+def upsample_nearest(input: Tensor, size: _int | Sequence[_int] | None = None, scale_factor: _float | Sequence[_float] | None = None) -> Tensor:
+    """Make images larger by the nearest element: the old name of :func:`interpolate` with mode='nearest'."""

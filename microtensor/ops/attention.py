@@ -13,8 +13,8 @@ from microtensor.ops.activations_rows import softmax_backward
 from microtensor.ops.arithmetic import add, mul, sub
 from microtensor.ops.arrays import Array, broadcast_shape, empty
 from microtensor.ops.declare import declare, publish, refuse
+from microtensor.ops.dropout import dropout
 from microtensor.ops.linear import matrix_product
-from microtensor.ops.losses import dropout
 from microtensor.ops.record import together
 from microtensor.ops.reductions import sum
 from microtensor.ops.shape import cast, expand, reshape, transpose

@@ -11,9 +11,9 @@ from microtensor.ops.attention import additive_mask, scaled_dot_product_attentio
 from microtensor.ops.comparison import logical_not
 from microtensor.ops.creation import zeros
 from microtensor.ops.declare import publish, refuse
+from microtensor.ops.dropout import dropout
 from microtensor.ops.joining import cat
 from microtensor.ops.linear import linear, matrix_product
-from microtensor.ops.losses import dropout
 from microtensor.ops.padding import pad
 from microtensor.ops.reductions import mean
 from microtensor.ops.shape import expand, permute, reshape, squeeze, transpose, unsqueeze
