@@ -190,10 +190,22 @@ static inline int64_t columns_per_task(int64_t outer, int64_t rows, int64_t colu
 
 /* --- entries ---------------------------------------------------------------------------------- */
 
+/* Sequences of fewer states than this together are not worth a second thread. */
+#define MT_CTC_PARALLEL 4096
+
+/* ln(e^a + e^b + e^c). */
+static double mt_log_sum(double a, double b, double c) {
+    const double two = a > b ? a : b, top = two > c ? two : c;
+    if (!(top > -INFINITY))
+        return a + b + c; /* nothing at all, or NaN */
+    return top + log(exp(a - top) + exp(b - top) + exp(c - top));
+}
+
 #define real float
 #define FN(name) name##_f32
 #include "entries.inc"
 #include "step_entry.inc"
+#include "ctc.inc"
 #undef real
 #undef FN
 
@@ -201,6 +213,7 @@ static inline int64_t columns_per_task(int64_t outer, int64_t rows, int64_t colu
 #define FN(name) name##_f64
 #include "entries.inc"
 #include "step_entry.inc"
+#include "ctc.inc"
 #undef real
 #undef FN
 

@@ -64,6 +64,11 @@ int64_t mt_array_cross_entropy(int reduction, int64_t ignore_index, double label
 int mt_array_cross_entropy_backward(int reduction, int64_t ignore_index, double label_smoothing,
                                     uintptr_t g, uintptr_t x, uintptr_t target, uintptr_t weight,
                                     uintptr_t log_sum, uintptr_t total, uintptr_t out);
+int mt_array_ctc(int64_t blank, int zero_infinity, uintptr_t x, uintptr_t targets, uintptr_t frames,
+                 uintptr_t lengths, uintptr_t alpha, uintptr_t out);
+int mt_array_ctc_backward(int64_t blank, int zero_infinity, uintptr_t g, uintptr_t x,
+                          uintptr_t alpha, uintptr_t targets, uintptr_t frames, uintptr_t lengths,
+                          uintptr_t scratch, uintptr_t out);
 int mt_array_random_bits(uintptr_t state, uintptr_t out);
 int mt_array_random_uniform(uintptr_t state, uintptr_t out);
 int mt_array_dropout(double p, uintptr_t state, uintptr_t x, uintptr_t mask, uintptr_t y);

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from microtensor.kernels import native_matrix, native_random, native_reductions, native_steps
+from microtensor.kernels import (
+    native_ctc,
+    native_matrix,
+    native_random,
+    native_reductions,
+    native_steps,
+)
 from microtensor.kernels.native_elementwise import ROWS
 
 KERNELS: dict[str, Any] = {
@@ -17,6 +23,7 @@ KERNELS: dict[str, Any] = {
                 native_matrix,
                 ("matmul", "linear", "cross_entropy", "cross_entropy_backward"),
             ),
+            (native_ctc, ("ctc", "ctc_backward")),
             (native_random, ("random_bits", "random_uniform", "dropout")),
             (native_steps, ("ArrayTable", "step")),
         )

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from microtensor.kernels import (
     host,
-    host_ctc,
     host_distances,
     host_indexing,
     host_linalg,
@@ -22,6 +21,7 @@ from microtensor.kernels import (
     host_sorting,
     host_special,
     twin_activations,
+    twin_ctc,
     twin_curves,
     twin_gates,
     twin_linear_activations,
@@ -32,7 +32,6 @@ from microtensor.kernels import (
 
 MODULES = (
     host,
-    host_ctc,
     host_distances,
     host_indexing,
     host_linalg,
@@ -44,6 +43,7 @@ MODULES = (
     host_sorting,
     host_special,
     twin_activations,
+    twin_ctc,
     twin_curves,
     twin_gates,
     twin_linear_activations,
