@@ -193,12 +193,26 @@ static inline int64_t columns_per_task(int64_t outer, int64_t rows, int64_t colu
 /* Sequences of fewer states than this together are not worth a second thread. */
 #define MT_CTC_PARALLEL 4096
 
-/* ln(e^a + e^b + e^c). */
+/* ln(e^a + e^b + e^c); the largest counts 1, and what is not there is not computed. */
 static double mt_log_sum(double a, double b, double c) {
-    const double two = a > b ? a : b, top = two > c ? two : c;
-    if (!(top > -INFINITY))
+    if (b > a) {
+        const double larger_one = b;
+        b = a;
+        a = larger_one;
+    }
+    if (c > a) {
+        const double larger_one = c;
+        c = a;
+        a = larger_one;
+    }
+    if (!(a > -INFINITY))
         return a + b + c; /* nothing at all, or NaN */
-    return top + log(exp(a - top) + exp(b - top) + exp(c - top));
+    double others = 0;
+    if (b != -INFINITY)
+        others += exp(b - a);
+    if (c != -INFINITY)
+        others += exp(c - a);
+    return others == 0 ? a : a + log(1 + others);
 }
 
 #define real float
