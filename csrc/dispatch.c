@@ -208,6 +208,31 @@ static inline int64_t columns_per_task(int64_t outer, int64_t rows, int64_t colu
 
 /* --- entries ---------------------------------------------------------------------------------- */
 
+/* Sequences of fewer states than this together are not worth a second thread. */
+#define MT_CTC_PARALLEL 4096
+
+/* ln(e^a + e^b + e^c); the largest counts 1, and what is not there is not computed. */
+static double mt_log_sum(double a, double b, double c) {
+    if (b > a) {
+        const double larger_one = b;
+        b = a;
+        a = larger_one;
+    }
+    if (c > a) {
+        const double larger_one = c;
+        c = a;
+        a = larger_one;
+    }
+    if (!(a > -INFINITY))
+        return a + b + c; /* nothing at all, or NaN */
+    double others = 0;
+    if (b != -INFINITY)
+        others += exp(b - a);
+    if (c != -INFINITY)
+        others += exp(c - a);
+    return others == 0 ? a : a + log(1 + others);
+}
+
 #define real float
 #define FN(name) name##_f32
 #include "entries.inc"
@@ -216,6 +241,7 @@ static inline int64_t columns_per_task(int64_t outer, int64_t rows, int64_t colu
 #include "step_entry.inc"
 #include "convolution_entry.inc"
 #include "pooling_entry.inc"
+#include "ctc.inc"
 #undef real
 #undef FN
 
@@ -227,6 +253,7 @@ static inline int64_t columns_per_task(int64_t outer, int64_t rows, int64_t colu
 #include "step_entry.inc"
 #include "convolution_entry.inc"
 #include "pooling_entry.inc"
+#include "ctc.inc"
 #undef real
 #undef FN
 

@@ -114,6 +114,11 @@ int64_t mt_array_embedding_backward(int64_t padding, uintptr_t g, uintptr_t inde
 int mt_array_copy(uintptr_t x, uintptr_t y);
 /* y = value, of float32 or float64. */
 int mt_array_fill(double value, uintptr_t y);
+int mt_array_ctc(int64_t blank, int zero_infinity, uintptr_t x, uintptr_t targets, uintptr_t frames,
+                 uintptr_t lengths, uintptr_t alpha, uintptr_t out);
+int mt_array_ctc_backward(int64_t blank, int zero_infinity, uintptr_t g, uintptr_t x,
+                          uintptr_t alpha, uintptr_t targets, uintptr_t frames, uintptr_t lengths,
+                          uintptr_t scratch, uintptr_t out);
 int mt_array_random_bits(uintptr_t state, uintptr_t out);
 int mt_array_random_uniform(uintptr_t state, uintptr_t out);
 int mt_array_rrelu(double lower, double upper, uintptr_t state, uintptr_t x, uintptr_t slopes,

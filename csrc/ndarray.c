@@ -557,6 +557,57 @@ int mt_array_fill(double value, uintptr_t y_) {
     return 0;
 }
 
+/* What ctc and its gradient are given alike. */
+struct ctc {
+    const struct mt_ndarray *x, *targets, *frames, *lengths;
+    int64_t steps, count, classes, longest, states;
+};
+
+static int read_ctc(struct ctc *call, uintptr_t x, uintptr_t targets, uintptr_t frames,
+                    uintptr_t lengths) {
+    *call = (struct ctc){
+        mt_input(x), mt_input(targets), mt_input(frames), mt_input(lengths), 0, 0, 0, 0, 0};
+    if (!call->x || call->x->ndim != 3 || !call->targets || call->targets->ndim != 2)
+        return 0;
+    call->steps = call->x->shape[0];
+    call->count = call->x->shape[1];
+    call->classes = call->x->shape[2];
+    call->longest = call->targets->shape[1];
+    call->states = 2 * call->longest + 1;
+    return has(call->targets, mt_dtype_i64, call->count * call->longest) &&
+           has(call->frames, mt_dtype_i64, call->count) &&
+           has(call->lengths, mt_dtype_i64, call->count);
+}
+
+int mt_array_ctc(int64_t blank, int zero_infinity, uintptr_t x, uintptr_t targets, uintptr_t frames,
+                 uintptr_t lengths, uintptr_t alpha_, uintptr_t out_) {
+    const struct mt_ndarray *alpha = mt_output(alpha_), *out = mt_output(out_);
+    struct ctc call;
+    if (!read_ctc(&call, x, targets, frames, lengths) ||
+        !has(alpha, mt_dtype_f64, call.steps * call.count * call.states) ||
+        !has(out, call.x->dtype, call.count))
+        return -1;
+    return DISPATCH(call.x->dtype, mt_ctc, call.steps, call.count, call.classes, call.longest,
+                    blank, zero_infinity, IN(call.x), IN(call.targets), IN(call.frames),
+                    IN(call.lengths), OUT(alpha), OUT(out));
+}
+
+int mt_array_ctc_backward(int64_t blank, int zero_infinity, uintptr_t g_, uintptr_t x,
+                          uintptr_t alpha_, uintptr_t targets, uintptr_t frames, uintptr_t lengths,
+                          uintptr_t scratch_, uintptr_t out_) {
+    const struct mt_ndarray *g = mt_input(g_), *alpha = mt_input(alpha_);
+    const struct mt_ndarray *scratch = mt_output(scratch_), *out = mt_output(out_);
+    struct ctc call;
+    if (!read_ctc(&call, x, targets, frames, lengths) ||
+        !has(alpha, mt_dtype_f64, call.steps * call.count * call.states) ||
+        !has(scratch, mt_dtype_f64, 2 * call.count * call.states) ||
+        !has(g, call.x->dtype, call.count) || !out || !same_shape(call.x, out))
+        return -1;
+    return DISPATCH(call.x->dtype, mt_ctc_backward, call.steps, call.count, call.classes,
+                    call.longest, blank, zero_infinity, IN(g), IN(call.x), IN(alpha),
+                    IN(call.targets), IN(call.frames), IN(call.lengths), OUT(scratch), OUT(out));
+}
+
 int mt_array_random_bits(uintptr_t state_, uintptr_t out_) {
     const struct mt_ndarray *state = mt_output(state_), *out = mt_output(out_);
     if (!has(state, mt_dtype_u64, 2) || !out || out->dtype != mt_dtype_u32)

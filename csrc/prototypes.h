@@ -102,6 +102,19 @@ int FN(mt_attention_backward)(const int64_t *sizes, const int64_t *strides, int6
                               double scale, int causal, const real *q, const real *k, const real *v,
                               const real *mask, const real *out, const real *g, const real *log_sum,
                               real *dq, real *dk, real *dv);
+/* Minus the log-probabilities of `count` sequences of labels over all alignments, x being
+ * log-probabilities (steps, count, classes), targets (count, longest), frames and lengths (count): how
+ * many of the steps and of the targets count. Writes alpha (steps, count, 2 longest + 1) too, for the
+ * gradient, which needs scratch for (count, 2, 2 longest + 1). Where zero_infinity is not 0, sequences
+ * without an alignment have loss and gradient 0. Returns -1 also where a label, blank or number is out
+ * of its range. */
+int FN(mt_ctc)(int64_t steps, int64_t count, int64_t classes, int64_t longest, int64_t blank,
+               int zero_infinity, const real *x, const int64_t *targets, const int64_t *frames,
+               const int64_t *lengths, double *alpha, real *out);
+int FN(mt_ctc_backward)(int64_t steps, int64_t count, int64_t classes, int64_t longest,
+                        int64_t blank, int zero_infinity, const real *g, const real *x,
+                        const double *alpha, const int64_t *targets, const int64_t *frames,
+                        const int64_t *lengths, double *scratch, real *out);
 
 /* One optimizer step over `count` parameters, in place; no two arrays overlap. op is a MT_STEP row.
  * shapes[3 * i] is parameter i as {batch, rows, columns}; it and touched are read by the rules that

@@ -7,6 +7,7 @@ from typing import Any
 from microtensor.kernels import (
     native_attention,
     native_layers,
+    native_ctc,
     native_matrix,
     native_random,
     native_reductions,
@@ -29,6 +30,7 @@ KERNELS: dict[str, Any] = {
             ),
             (native_random, ("random_bits", "random_uniform", "rrelu", "dropout")),
             (native_attention, ("attention", "attention_backward")),
+            (native_ctc, ("ctc", "ctc_backward")),
             (native_random, ("random_bits", "random_uniform", "dropout")),
             (native_steps, ("ArrayTable", "step")),
         )

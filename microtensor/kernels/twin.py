@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from microtensor.kernels import (
     host,
-    host_ctc,
     host_distances,
     host_indexing,
     host_linalg,
@@ -27,6 +26,7 @@ from microtensor.kernels import (
     twin_activations,
     twin_attention,
     twin_convolution,
+    twin_ctc,
     twin_curves,
     twin_embedding,
     twin_gates,
@@ -42,7 +42,6 @@ from microtensor.kernels import (
 
 MODULES = (
     host,
-    host_ctc,
     host_distances,
     host_indexing,
     host_linalg,
@@ -59,6 +58,7 @@ MODULES = (
     twin_activations,
     twin_convolution,
     twin_attention,
+    twin_ctc,
     twin_curves,
     twin_embedding,
     twin_gates,

@@ -37,7 +37,8 @@ def _forward(
 
 def _backward_forward(g: Array, x: Array, alpha: Array, *rest: Any) -> Array:
     out = empty(x.shape, x.dtype)
-    kernels.ctc_backward(g, x, alpha, *rest, out)
+    scratch = empty((x.shape[1], 2, alpha.shape[2]), _FLOAT64)
+    kernels.ctc_backward(np.ascontiguousarray(g), x, alpha, *rest, scratch, out)
     return out
 
 

@@ -204,3 +204,18 @@ def test_what_is_refused():
     parametrize.register_parametrization(layer, "weight", nn.Identity())
     with pytest.raises(RuntimeError, match=r"Identity does not implement right_inverse"):
         layer.weight = mt.zeros(3, 2)
+
+
+@pytest.mark.parametrize("kind", ["weight_norm", "spectral_norm"])
+def test_norms_as_hooks_are_put_on_and_taken_off(kind):
+    layer = getattr(nn.utils, kind)(nn.Linear(3, 2))
+    with pytest.raises(RuntimeError, match=r"two \w+ hooks on the same parameter weight"):
+        getattr(nn.utils, kind)(layer)
+    layer.eval()
+    x = mt.ones(1, 3)
+    before = layer(x)
+    getattr(nn.utils, f"remove_{kind}")(layer)
+    assert mt.allclose(layer(x), before)
+    assert sorted(layer.state_dict()) == ["bias", "weight"]
+    with pytest.raises(ValueError, match="'weight' not found"):
+        getattr(nn.utils, f"remove_{kind}")(layer)

@@ -17,8 +17,12 @@ torch = pytest.importorskip("torch")
         lambda nn: nn.utils.parametrizations.spectral_norm(nn.Linear(4, 3)),
         lambda nn: nn.utils.parametrizations.spectral_norm(nn.Linear(4, 3), dim=1),
         lambda nn: nn.utils.parametrizations.spectral_norm(nn.Linear(4, 3), "bias"),
+        lambda nn: nn.utils.weight_norm(nn.Linear(4, 3)),
+        lambda nn: nn.utils.weight_norm(nn.Linear(4, 3), dim=None),
+        lambda nn: nn.utils.spectral_norm(nn.Linear(4, 3), n_power_iterations=2),
     ],
 )
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*deprecated:FutureWarning")
 def test_states_values_and_gradients_agree(put):
     theirs, ours = put(torch.nn).double(), put(mt.nn).double()
     state = {key: mt.tensor(value.tolist()).double() for key, value in theirs.state_dict().items()}

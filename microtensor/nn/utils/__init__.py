@@ -8,6 +8,12 @@ from microtensor.nn.utils.clip_grad import (
     get_total_norm,
 )
 from microtensor.nn.utils.convert_parameters import parameters_to_vector, vector_to_parameters
+from microtensor.nn.utils.old_norms import (
+    remove_spectral_norm,
+    remove_weight_norm,
+    spectral_norm,
+    weight_norm,
+)
 
 __all__ = [
     "clip_grad_norm_",
@@ -17,5 +23,9 @@ __all__ = [
     "parameters_to_vector",
     "parametrizations",
     "parametrize",
+    "remove_spectral_norm",
+    "remove_weight_norm",
+    "spectral_norm",
     "vector_to_parameters",
+    "weight_norm",
 ]

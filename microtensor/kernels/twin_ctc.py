@@ -185,9 +185,13 @@ def ctc_backward(
     lengths: Array,
     blank: int,
     zero_infinity: bool,
+    scratch: Array,
     out: Array,
 ) -> None:
-    """Out = the gradient of ctc: -g times how probable each label is in each frame, given all."""
+    """Out = the gradient of ctc: -g times how probable each label is in each frame, given all.
+
+    scratch: float64 (N, 2, 2·S + 1), for the kernel in C.
+    """
     states = _states(targets, frames, lengths, blank)
     _scatter(g, x, alpha, states, zero_infinity, None, out)
 
