@@ -77,6 +77,15 @@ from microtensor.nn.normalization import (
     RMSNorm,
 )
 from microtensor.nn.parameter import Parameter
+from microtensor.nn.recurrent import (
+    GRU,
+    GRUCell,
+    LSTM,
+    LSTMCell,
+    RNN,
+    RNNBase,
+    RNNCell,
+)
 from microtensor.nn.sparse import Embedding, EmbeddingBag
 
 __all__ = [
@@ -159,6 +168,13 @@ __all__ = [
     "Bilinear",
     "Embedding",
     "EmbeddingBag",
+    "GRU",
+    "GRUCell",
+    "LSTM",
+    "LSTMCell",
+    "RNN",
+    "RNNBase",
+    "RNNCell",
     "functional",
     "init",
     "utils",
