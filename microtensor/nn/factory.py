@@ -14,9 +14,7 @@ from microtensor.tensor import Tensor, wrap
 def kind_of(layer: str, device: Any, dtype: Any) -> Any:
     """Give NumPy's dtype of a layer's parameters; RuntimeError for a device there is not."""
     if device is not None and str(device).split(":")[0] != "cpu":
-        raise RuntimeError(
-            f"{layer}: device must be 'cpu', the only one there is; got {device!r}"
-        )
+        raise RuntimeError(f"{layer}: device must be 'cpu', the only one there is; got {device!r}")
     return (dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)).numpy
 
 

@@ -12,6 +12,7 @@ from microtensor.nn import functional as F
 from microtensor.nn import init
 from microtensor.nn.factory import checked_count, kind_of, parameter
 from microtensor.nn.module import Module
+from microtensor.nn.parameter import Parameter
 from microtensor.nn.utils.rnn import PackedSequence
 from microtensor.ops.joining import cat, stack
 from microtensor.ops.recurrent import GATES, recurrent_layer
@@ -43,6 +44,8 @@ class RNNBase(Module):
         bias_ih_l0, bias_hh_l0: (gates * hidden_size,).
         weight_hr_l0: (proj_size, hidden_size), with ``proj_size``.
     """
+
+    weight_ih_l0: Parameter
 
     def __init__(
         self,
@@ -124,7 +127,7 @@ class RNNBase(Module):
             init.uniform_(each, -bound, bound)
 
     def _check_input(self, input: Tensor, packed: bool) -> None:
-        kind = getattr(self, "weight_ih_l0").dtype
+        kind = self.weight_ih_l0.dtype
         if input.dtype != kind:
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({kind}). Convert "
@@ -154,9 +157,7 @@ class RNNBase(Module):
                 f"{len(wanted)}-D but got {given.ndim}-D tensor"
             )
         if tuple(given.shape) != wanted:
-            raise RuntimeError(
-                f"Expected {name} size {list(wanted)}, got {list(given.shape)}"
-            )
+            raise RuntimeError(f"Expected {name} size {list(wanted)}, got {list(given.shape)}")
         return given.unsqueeze(1) if single else given
 
     def _run(
@@ -170,7 +171,7 @@ class RNNBase(Module):
             if layer and self.dropout:
                 rows = F.dropout(rows, self.dropout, self.training)
             for direction, suffix in enumerate(self._suffixes(layer)):
-                get = self.__dict__.get
+                get: Any = self.__dict__.get
                 gates = F.linear(rows, get(f"weight_ih{suffix}"), get(f"bias_ih{suffix}"))
                 output, last, memory = _layer(
                     gates,
@@ -215,8 +216,9 @@ class RNNBase(Module):
             rows = input.reshape(steps * batch, self.input_size)
             sizes = (batch,) * steps
         width = self.proj_size or self.hidden_size
-        first = self._state("hx" if self.mode != "LSTM" else "hidden[0]", hidden, batch, width,
-                            rows, single)
+        first = self._state(
+            "hx" if self.mode != "LSTM" else "hidden[0]", hidden, batch, width, rows, single
+        )
         memory = None
         if self.mode == "LSTM":
             memory = self._state("hidden[1]", cell, batch, self.hidden_size, rows, single)
@@ -230,9 +232,13 @@ class RNNBase(Module):
                 first = first.index_select(1, back)
                 memory = None if memory is None else memory.index_select(1, back)
             return PackedSequence(output, *packed[1:]), first, memory
-        output = output.reshape(len(sizes), batch, -1)
+        output = output.reshape(len(sizes), batch, output.shape[1])
         if single:
-            return output.squeeze(1), first.squeeze(1), None if memory is None else memory.squeeze(1)
+            return (
+                output.squeeze(1),
+                first.squeeze(1),
+                None if memory is None else memory.squeeze(1),
+            )
         return output.transpose(0, 1) if self.batch_first else output, first, memory
 
     def extra_repr(self) -> str:
@@ -428,6 +434,9 @@ class LSTM(RNNBase):
 
 class RNNCellBase(Module):
     """What the cells share: their parameters, and one step."""
+
+    bias_ih: Parameter | None
+    bias_hh: Parameter | None
 
     def __init__(
         self,

@@ -121,7 +121,7 @@ def _touch_of(weight: Tensor) -> Callable[[Array], None] | None:
     if touched is None:
         touched = weight._touched = _Touched()  # type: ignore[attr-defined]
         weight.register_post_accumulate_grad_hook(touched.report)
-    return touched  # type: ignore[no-any-return]
+    return touched
 
 
 def _check(op: str, index: Any, weight: Any) -> None:
@@ -224,8 +224,9 @@ def _bag_starts(offsets: Array, count: int, include_last: bool) -> Array:
             f"has to start from position 0. However, got {offsets[0]}"
         )
     if include_last and not offsets.size:
-        raise RuntimeError("embedding_bag: include_last_offset: number of offset should be at "
-                           "least 1")
+        raise RuntimeError(
+            "embedding_bag: include_last_offset: number of offset should be at least 1"
+        )
     starts = offsets if include_last else np.append(offsets, count)
     if (np.diff(starts) < 0).any() or (starts.size and starts[-1] > count):
         raise RuntimeError(
@@ -314,7 +315,9 @@ def embedding_bag(
         starts = _bag_starts(offsets._array, index.size, include_last_offset)
         bags = len(starts) - 1
     else:
-        raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {index.ndim}")
+        raise ValueError(
+            f"input has to be 1D or 2D Tensor, but got Tensor of dimension {index.ndim}"
+        )
     flat = index.reshape(-1).astype(_LONG)
     bag = np.repeat(np.arange(bags), np.diff(starts))
     flat = flat[: bag.size]
@@ -323,9 +326,7 @@ def embedding_bag(
     numbers, bag = flat[kept], bag[kept]
     if mode == "max":
         return _bag_maxima(weight, numbers, bag, bags)
-    rows = embed(
-        wrap(numbers), weight, None, max_norm, norm_type, scale_grad_by_freq, sparse
-    )
+    rows = embed(wrap(numbers), weight, None, max_norm, norm_type, scale_grad_by_freq, sparse)
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.reshape(-1)[wrap(kept)].unsqueeze(1)
     zeros = wrap(np.zeros((bags, weight._array.shape[1]), weight._array.dtype))

@@ -158,8 +158,10 @@ _row_norm: Any = declare_jointly(
     samples=samples.given(
         (((4, 6), (6,), (6,)), {"n": 6, "groups": 1, "inner": 1, "centered": True, "eps": 1e-5}),
         (((4, 6), (4,), (4,)), {"n": 6, "groups": 2, "inner": 3, "centered": True, "eps": 1e-5}),
-        (((4, 6), (6,)), {"bias": None, "n": 6, "groups": 1, "inner": 1, "centered": False}
-         | {"eps": 1e-5}),
+        (
+            ((4, 6), (6,)),
+            {"bias": None, "n": 6, "groups": 1, "inner": 1, "centered": False} | {"eps": 1e-5},
+        ),
     ),
 )
 _row_norm_public = _row_norm.op.public
@@ -595,8 +597,7 @@ def instance_norm(
     inner = prod(shape[2:])
     if inner == 1:
         raise ValueError(
-            "Expected more than 1 spatial element when training, got input size "
-            f"{list(shape)}"
+            f"Expected more than 1 spatial element when training, got input size {list(shape)}"
         )
     _check_size(
         "instance_norm",

@@ -17,8 +17,8 @@ import numpy as np
 from microtensor import kernels
 from microtensor.ops.arrays import Array, empty
 from microtensor.ops.declare import declare
-from microtensor.ops.joint import declare_jointly, recorded, through
 from microtensor.ops.joining import cat
+from microtensor.ops.joint import declare_jointly, recorded, through
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 """How many gates a cell has, by PyTorch's name of its mode."""
@@ -169,6 +169,7 @@ def _composite(
     weight_hh: Any,
     bias_hh: Any,
     weight_hr: Any,
+    *,
     mode: str,
     sizes: Sequence[int],
     reverse: bool,
@@ -241,7 +242,7 @@ def _rule(
         )
 
     def composite(*inputs: Any) -> tuple[Any, ...]:
-        found = _composite(*inputs, mode, sizes, reverse)
+        found = _composite(*inputs, mode=mode, sizes=sizes, reverse=reverse)
         return found if mode == "LSTM" else found[:2]
 
     gradients = (g_output, g_last_hidden, g_last_cell)

@@ -33,7 +33,9 @@ def test_derivatives_of_bags_are_right(mode, rng):
 
 
 def test_derivatives_of_the_bilinear_form_are_right(rng):
-    inputs = [mt.tensor(rng.normal(size=s), requires_grad=True) for s in [(2, 3), (2, 2), (4, 3, 2)]]
+    inputs = [
+        mt.tensor(rng.normal(size=s), requires_grad=True) for s in [(2, 3), (2, 2), (4, 3, 2)]
+    ]
     assert gradcheck(F.bilinear, inputs)
     assert gradgradcheck(F.bilinear, inputs)
 

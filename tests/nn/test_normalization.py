@@ -93,7 +93,10 @@ def test_results_are_the_same_for_every_number_of_threads(rng):
     try:
         for threads in (1, 2):
             mt.set_num_threads(threads)
-            for y in (F.layer_norm(x, (400,), weight), F.batch_norm(x, None, None, weight, None, True)):
+            for y in (
+                F.layer_norm(x, (400,), weight),
+                F.batch_norm(x, None, None, weight, None, True),
+            ):
                 gradients = mt.autograd.grad(y, (x, weight), mt.ones_like(y) * x.detach())
                 found.append([each.detach().numpy().tobytes() for each in (y, *gradients)])
     finally:

@@ -38,8 +38,7 @@ def test_a_layer_does_what_torchs_does(name, args, options, shape, dtype, traini
     theirs = getattr(torch.nn, name)(*args, **options, dtype=getattr(torch, dtype)).train(training)
     assert repr(ours) == repr(theirs)
     values = {
-        k: rng.uniform(0.5, 2, tuple(v.shape)).astype(dtype)
-        for k, v in theirs.named_parameters()
+        k: rng.uniform(0.5, 2, tuple(v.shape)).astype(dtype) for k, v in theirs.named_parameters()
     }
     ours.load_state_dict({k: mt.tensor(v) for k, v in values.items()}, strict=False)
     theirs.load_state_dict({k: torch.tensor(v) for k, v in values.items()}, strict=False)

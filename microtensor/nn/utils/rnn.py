@@ -17,8 +17,8 @@ __all__ = [
     "pack_sequence",
     "pad_packed_sequence",
     "pad_sequence",
-    "unpad_sequence",
     "unpack_sequence",
+    "unpad_sequence",
 ]
 
 
@@ -231,7 +231,9 @@ def pad_sequence(
     return result
 
 
-def unpad_sequence(padded_sequences: Tensor, lengths: Any, batch_first: bool = False) -> list[Tensor]:
+def unpad_sequence(
+    padded_sequences: Tensor, lengths: Any, batch_first: bool = False
+) -> list[Tensor]:
     """Take sequences out of a padded batch: the inverse of pad_sequence."""
     if not batch_first:
         padded_sequences = padded_sequences.transpose(0, 1)
