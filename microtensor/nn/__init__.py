@@ -50,7 +50,14 @@ from microtensor.nn.activations import (
     Threshold,
 )
 from microtensor.nn.containers import ModuleDict, ModuleList, Sequential
-from microtensor.nn.dropout import Dropout
+from microtensor.nn.dropout import (
+    AlphaDropout,
+    Dropout,
+    Dropout1d,
+    Dropout2d,
+    Dropout3d,
+    FeatureAlphaDropout,
+)
 from microtensor.nn.flatten import Flatten
 from microtensor.nn.learned_activations import (
     APL,
@@ -100,6 +107,7 @@ __all__ = [
     "RNN",
     "SELU",
     "Absolute",
+    "AlphaDropout",
     "ArcTan",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
@@ -110,9 +118,13 @@ __all__ = [
     "Cosine",
     "CrossEntropyLoss",
     "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
     "ELiSH",
     "Embedding",
     "EmbeddingBag",
+    "FeatureAlphaDropout",
     "Flatten",
     "GRUCell",
     "Gaussian",
