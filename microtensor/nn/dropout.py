@@ -7,7 +7,25 @@ from microtensor.nn.module import Module
 from microtensor.tensor import Tensor
 
 
-class Dropout(Module):
+class _Dropout(Module):
+    """What all dropouts share: a probability, and whether to overwrite the input."""
+
+    p: float
+    inplace: bool
+
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
+        super().__init__()
+        if not 0 <= p <= 1:  # NaN is refused too
+            raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+        self.p = p
+        self.inplace = inplace
+
+    def extra_repr(self) -> str:
+        """Return the constructor's arguments."""
+        return f"p={self.p}, inplace={self.inplace}"
+
+
+class Dropout(_Dropout):
     r"""Set elements to zero at random while training, and scale the others to keep the mean.
 
     .. math:: y = x m / (1 - p), \quad m \sim \mathrm{Bernoulli}(1 - p)
@@ -32,20 +50,103 @@ class Dropout(Module):
         JMLR 15, 2014.
     """
 
-    p: float
-    inplace: bool
-
-    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
-        super().__init__()
-        if not 0 <= p <= 1:  # NaN is refused too
-            raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
-        self.p = p
-        self.inplace = inplace
-
     def forward(self, input: Tensor) -> Tensor:
         """Return `input` with elements dropped, or in evaluation mode `input` itself."""
         return F.dropout(input, self.p, self.training, self.inplace)
 
-    def extra_repr(self) -> str:
-        """Return the constructor's arguments."""
-        return f"p={self.p}, inplace={self.inplace}"
+
+class Dropout1d(_Dropout):
+    """Set whole channels of (N, C, L) or (C, L) to zero at random while training.
+
+    Tompson et al. 2015, arXiv:1411.4280.
+
+    Args:
+        p: probability of a channel to be dropped, from 0 to 1.
+        inplace: whether to overwrite the input.
+
+    Raises:
+        ValueError: `p` is not between 0 and 1.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return `input` with parts dropped, or in evaluation mode `input` itself."""
+        result: Tensor = F.dropout1d(input, self.p, self.training, self.inplace)
+        return result
+
+
+class Dropout2d(_Dropout):
+    """Set whole channels of (N, C, H, W) to zero at random while training.
+
+    Tompson et al. 2015, arXiv:1411.4280.
+
+    Args:
+        p: probability of a channel to be dropped, from 0 to 1.
+        inplace: whether to overwrite the input.
+
+    Raises:
+        ValueError: `p` is not between 0 and 1.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return `input` with parts dropped, or in evaluation mode `input` itself."""
+        result: Tensor = F.dropout2d(input, self.p, self.training, self.inplace)
+        return result
+
+
+class Dropout3d(_Dropout):
+    """Set whole channels of (N, C, D, H, W) to zero at random while training.
+
+    Tompson et al. 2015, arXiv:1411.4280.
+
+    Args:
+        p: probability of a channel to be dropped, from 0 to 1.
+        inplace: whether to overwrite the input.
+
+    Raises:
+        ValueError: `p` is not between 0 and 1.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return `input` with parts dropped, or in evaluation mode `input` itself."""
+        result: Tensor = F.dropout3d(input, self.p, self.training, self.inplace)
+        return result
+
+
+class AlphaDropout(_Dropout):
+    """Set elements to SELU's negative limit at random while training.
+
+    Mean and variance of inputs of mean 0 and variance 1 are kept. Klambauer et al. 2017,
+    arXiv:1706.02515.
+
+    Args:
+        p: probability of an element to be dropped, from 0 to 1.
+        inplace: whether to overwrite the input.
+
+    Raises:
+        ValueError: `p` is not between 0 and 1.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return `input` with parts dropped, or in evaluation mode `input` itself."""
+        result: Tensor = F.alpha_dropout(input, self.p, self.training, self.inplace)
+        return result
+
+
+class FeatureAlphaDropout(_Dropout):
+    """Set whole channels to SELU's negative limit at random while training.
+
+    Mean and variance of inputs of mean 0 and variance 1 are kept. Klambauer et al. 2017,
+    arXiv:1706.02515.
+
+    Args:
+        p: probability of a channel to be dropped, from 0 to 1.
+        inplace: whether to overwrite the input.
+
+    Raises:
+        ValueError: `p` is not between 0 and 1.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return `input` with parts dropped, or in evaluation mode `input` itself."""
+        result: Tensor = F.feature_alpha_dropout(input, self.p, self.training, self.inplace)
+        return result

@@ -121,7 +121,7 @@ def _touch_of(weight: Tensor) -> Callable[[Array], None] | None:
     if touched is None:
         touched = weight._touched = _Touched()  # type: ignore[attr-defined]
         weight.register_post_accumulate_grad_hook(touched.report)
-    return touched  # type: ignore[no-any-return]
+    return touched
 
 
 def _check(op: str, index: Any, weight: Any) -> None:

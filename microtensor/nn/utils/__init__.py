@@ -1,6 +1,7 @@
 """Helpers for training modules."""
 
 from microtensor.nn.utils import parametrizations, parametrize
+from microtensor.nn.utils import rnn
 from microtensor.nn.utils.clip_grad import (
     clip_grad_norm_,
     clip_grad_value_,
@@ -26,6 +27,7 @@ __all__ = [
     "remove_spectral_norm",
     "remove_weight_norm",
     "spectral_norm",
+    "rnn",
     "vector_to_parameters",
     "weight_norm",
 ]

@@ -1,0 +1,142 @@
+"""Recurrent layers by themselves: derivatives, twins, packed sequences, errors."""
+
+import math
+
+import numpy as np
+import pytest
+
+import microtensor as mt
+from microtensor import kernels, nn
+from microtensor.autograd import gradcheck, gradgradcheck
+from microtensor.kernels import twin
+from microtensor.nn.utils import rnn
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("RNN", {"bidirectional": True}),
+        ("LSTM", {"bias": False}),
+        ("LSTM", {"proj_size": 1}),
+        ("GRU", {}),
+    ],
+)
+def test_derivatives_of_first_and_second_order_are_right(name, options, rng):
+    mt.manual_seed(3)
+    layer = getattr(nn, name)(2, 2, dtype=mt.float64, **options)
+    names = [key for key, _ in layer.named_parameters()]
+    x = mt.tensor(rng.normal(size=(2, 2, 2)), requires_grad=True)
+
+    def run(x, *values):
+        packed = rnn.pack_padded_sequence(x, [2, 1])
+        output = mt.func.functional_call(layer, dict(zip(names, values, strict=True)), (packed,))
+        last = output[1][1] if name == "LSTM" else output[1]
+        return output[0].data, last
+
+    inputs = (x, *layer.parameters())
+    assert gradcheck(run, inputs)
+    assert gradgradcheck(run, inputs)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 37)])
+def test_both_kernels_of_cells_agree(shape, dtype, rng):
+    rows, n = shape
+    x, h = (rng.normal(size=(rows, 4 * n)).astype(dtype) for _ in range(2))
+    before, g, carried = (rng.normal(size=shape).astype(dtype) for _ in range(3))
+    x3, h3 = (np.ascontiguousarray(each[:, : 3 * n]) for each in (x, h))
+    results = []
+    for module in (kernels, twin):
+        gates, cell, y = np.empty_like(x), np.empty_like(before), np.empty_like(before)
+        module.lstm_cell(x, h, before, gates, cell, y)
+        carry, out = carried.copy(), np.empty_like(x)
+        module.lstm_cell_backward(g, gates, before, cell, carry, out)
+        kept, z = np.empty_like(x), np.empty_like(before)
+        module.gru_cell(x3, h3, before, kept, z)
+        by_x, by_h, direct = np.empty_like(x3), np.empty_like(x3), np.empty_like(before)
+        module.gru_cell_backward(g, kept, before, by_x, by_h, direct)
+        results.append((gates, cell, y, carry, out, kept, z, by_x, by_h, direct))
+    tolerance = 1e-13 if dtype is np.float64 else 2e-6
+    for found, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])
+def test_packed_sequences_give_what_each_gives_alone(name, rng):
+    layer = getattr(nn, name)(3, 4, num_layers=2, bidirectional=True, dtype=mt.float64)
+    sequences = [mt.tensor(rng.normal(size=(n, 3))) for n in (2, 5, 3)]
+    output, _ = layer(rnn.pack_sequence(sequences, enforce_sorted=False))
+    for together, alone in zip(rnn.unpack_sequence(output), sequences, strict=True):
+        np.testing.assert_allclose(together.detach(), layer(alone)[0].detach(), rtol=1e-12)
+
+
+def test_parameters_start_uniform_within_the_inverse_root_of_the_hidden_size():
+    mt.manual_seed(0)
+    layer = nn.LSTM(20, 100)
+    for each in layer.parameters():
+        assert 0.09 < each.abs().max().item() <= 1 / math.sqrt(100)
+
+
+def test_dropout_between_layers_acts_in_training_alone():
+    mt.manual_seed(0)
+    layer, x = nn.GRU(3, 8, num_layers=2, dropout=0.5), mt.ones(4, 2, 3)
+    assert not mt.equal(layer(x)[0], layer(x)[0])
+    layer.eval()
+    assert mt.equal(layer(x)[0], layer(x)[0])
+    with pytest.warns(UserWarning, match="num_layers greater than 1"):
+        nn.GRU(3, 8, dropout=0.5)
+
+
+def test_a_nan_stays_in_its_sequence():
+    x = mt.ones(3, 2, 4)
+    x[0, 1, 2] = float("nan")
+    output, _ = nn.LSTM(4, 3)(x)
+    assert output.isnan().any(2).any(0).tolist() == [False, True]
+
+
+def test_an_empty_batch_gives_an_empty_output():
+    output, (hidden, cell) = nn.LSTM(4, 3)(mt.ones(5, 0, 4))
+    assert output.shape == (5, 0, 3)
+    assert hidden.shape == cell.shape == (1, 0, 3)
+
+
+def test_unpadding_is_the_inverse_of_padding():
+    sequences = [mt.tensor([1, 2, 3]), mt.tensor([4])]
+    padded = rnn.pad_sequence(sequences, batch_first=True, padding_value=-1)
+    assert padded.tolist() == [[1, 2, 3], [4, -1, -1]]
+    found = rnn.unpad_sequence(padded, mt.tensor([3, 1]), batch_first=True)
+    assert [each.tolist() for each in found] == [[1, 2, 3], [4]]
+
+
+X = mt.ones(5, 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: nn.LSTM(4, 3)(mt.ones(5, 2, 7)), RuntimeError, "Expected 4, got 7"),
+        (lambda: nn.LSTM(4, 3)(mt.ones(4)), ValueError, "2D or 3D"),
+        (lambda: nn.LSTM(4, 3)(X.double()), ValueError, "does not match weight dtype"),
+        (lambda: nn.GRU(4, 3)(X, mt.ones(1, 3, 3)), RuntimeError, r"\[1, 2, 3\], got \[1, 3, 3\]"),
+        (lambda: nn.GRU(4, 3)(X, mt.ones(2, 3)), RuntimeError, "3-D but got 2-D"),
+        (lambda: nn.GRU(4, 3)(mt.ones(0, 2, 4)), RuntimeError, "sequence length"),
+        (lambda: nn.RNN(4, 3, nonlinearity="sin"), ValueError, "'tanh' or 'relu'"),
+        (lambda: nn.LSTM(4, 3, proj_size=3), ValueError, "proj_size"),
+        (lambda: nn.LSTM(4, 0), ValueError, "hidden_size"),
+        (lambda: nn.LSTM(4, 3, num_layers=2, dropout=2.0), ValueError, "dropout"),
+        (lambda: nn.LSTMCell(4, 3)(mt.ones(2, 5)), RuntimeError, "input_size 4"),
+        (lambda: nn.GRUCell(4, 3)(mt.ones(2, 4), mt.ones(2, 4)), RuntimeError, "hx"),
+        (lambda: rnn.pack_padded_sequence(X, [1, 2]), RuntimeError, "decreasing order"),
+        (lambda: rnn.pack_padded_sequence(X, [2, 0]), RuntimeError, "greater than 0"),
+        (lambda: rnn.pack_padded_sequence(X, [6, 2]), RuntimeError, "5 steps, got 6"),
+        (lambda: rnn.pack_padded_sequence(X, [2]), RuntimeError, "batch_size"),
+        (
+            lambda: rnn.pad_packed_sequence(rnn.pack_padded_sequence(X, [5, 2]), total_length=3),
+            ValueError,
+            "total_length=3",
+        ),
+    ],
+)
+def test_errors_name_what_is_wrong(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
