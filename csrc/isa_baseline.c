@@ -1,5 +1,7 @@
 /* The kernels for whatever the compiler targets by default (SSE2 on x86-64). */
 #define MT_ISA baseline
 #define MT_TILE_BYTES 16
+#define MT_LINE_BYTES 16
+#define MT_DOT_ROWS 2
 #define MT_ISA_NAME "baseline"
 #include "kernels.inc"

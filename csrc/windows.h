@@ -91,6 +91,36 @@ static inline int64_t mt_tiles_work(const struct mt_convolution *c, int64_t size
            MT_TILE_ROWS * (c->out[1] * extent[2] + slack);
 }
 
+/* The samples that are laid in one row for the weight's gradient: so many that it is long. */
+static inline int64_t mt_tile_samples(const struct mt_convolution *c) {
+    int64_t extent[3];
+    mt_padded_extent(c, extent);
+    const int64_t plane = extent[0] * extent[1] * extent[2];
+    const int64_t fit = 131072 / (plane * (c->channels + c->outputs)), enough = 2048 / plane;
+    const int64_t many = enough < fit ? enough : fit;
+    return many < 1 ? 1 : many < c->samples ? many : c->samples;
+}
+
+/* Whether the weight's gradient is better made so: few numbers in a row are zeros between outputs. */
+static inline int mt_weight_takes_tiles(const struct mt_convolution *c) {
+    int64_t extent[3];
+    mt_padded_extent(c, extent);
+    const int64_t plane = extent[0] * extent[1] * extent[2];
+    const int64_t outputs = c->out[0] * c->out[1] * c->out[2];
+    return c->stride[0] == 1 && c->stride[1] == 1 && c->stride[2] == 1 &&
+           !mt_columns_are_input(c) && 10 * plane <= (mt_is_direct(c) ? 20 : 14) * outputs &&
+           mt_column_height(c) <= 4096 && plane * (c->channels + c->outputs) <= 262144;
+}
+
+static inline int64_t mt_weight_tiles_work(const struct mt_convolution *c, int64_t size) {
+    int64_t extent[3];
+    mt_padded_extent(c, extent);
+    const int64_t slack = MT_TILE_BYTES_LIMIT / size;
+    const int64_t row = mt_tile_samples(c) * extent[0] * extent[1] * extent[2];
+    return mt_column_height(c) * (8 / size) + c->channels * row + slack +
+           (c->outputs + MT_TILE_ROWS) * (row + slack);
+}
+
 /* Windows of pooling, of any lengths: output i of a dimension sees the inputs first[i], first[i] +
  * dilation, ... before last[i], all inside of x; an average divides by the product of the divisors. Of the
  * last dimension outputs [from, to) are regular: `taps` inputs each, and starts `stride` apart. */
