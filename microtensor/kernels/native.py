@@ -6,8 +6,8 @@ from typing import Any
 
 from microtensor.kernels import (
     native_attention,
-    native_layers,
     native_ctc,
+    native_layers,
     native_matrix,
     native_random,
     native_reductions,

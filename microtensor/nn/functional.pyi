@@ -18,6 +18,7 @@ __all__ = [
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
     "affine_grid",
+    "alpha_dropout",
     "apl",
     "arctan",
     "avg_pool1d",
@@ -43,11 +44,15 @@ __all__ = [
     "cross_entropy",
     "ctc_loss",
     "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
     "elish",
     "elu",
     "elu_",
     "embedding",
     "embedding_bag",
+    "feature_alpha_dropout",
     "fold",
     "gaussian",
     "gaussian_nll_loss",
@@ -150,26 +155,29 @@ __all__ = [
 def absolute(input: Tensor) -> Tensor:
     """Give the absolute value."""
 
-def adaptive_avg_pool1d(input: Tensor, output_size: _int | tuple[_int | None, ...] | None) -> Tensor:
+def adaptive_avg_pool1d(input: Tensor, output_size: _int | None | tuple[_int | None, ...]) -> Tensor:
     """Give the average of each of as many parts as are asked for."""
 
-def adaptive_avg_pool2d(input: Tensor, output_size: _int | tuple[_int | None, ...] | None) -> Tensor:
+def adaptive_avg_pool2d(input: Tensor, output_size: _int | None | tuple[_int | None, ...]) -> Tensor:
     """Give the average of each of as many parts as are asked for."""
 
-def adaptive_avg_pool3d(input: Tensor, output_size: _int | tuple[_int | None, ...] | None) -> Tensor:
+def adaptive_avg_pool3d(input: Tensor, output_size: _int | None | tuple[_int | None, ...]) -> Tensor:
     """Give the average of each of as many parts as are asked for."""
 
-def adaptive_max_pool1d(input: Tensor, output_size: _int | tuple[_int | None, ...] | None, return_indices: _bool = False) -> Any:
+def adaptive_max_pool1d(input: Tensor, output_size: _int | None | tuple[_int | None, ...], return_indices: _bool = False) -> Any:
     """Give the largest element of each of as many parts as are asked for."""
 
-def adaptive_max_pool2d(input: Tensor, output_size: _int | tuple[_int | None, ...] | None, return_indices: _bool = False) -> Any:
+def adaptive_max_pool2d(input: Tensor, output_size: _int | None | tuple[_int | None, ...], return_indices: _bool = False) -> Any:
     """Give the largest element of each of as many parts as are asked for."""
 
-def adaptive_max_pool3d(input: Tensor, output_size: _int | tuple[_int | None, ...] | None, return_indices: _bool = False) -> Any:
+def adaptive_max_pool3d(input: Tensor, output_size: _int | None | tuple[_int | None, ...], return_indices: _bool = False) -> Any:
     """Give the largest element of each of as many parts as are asked for."""
 
 def affine_grid(theta: Tensor, size: Sequence[_int], align_corners: _bool | None = None) -> Tensor:
     """Make the grid, for :func:`grid_sample`, of an affine map for each of a batch."""
+
+def alpha_dropout(input: Tensor, p: _float = 0.5, training: _bool = False, inplace: _bool = False) -> Any:
+    """Set elements to SELU's negative limit with probability p, and keep mean and variance."""
 
 def apl(input: Tensor, slopes: Tensor, hinges: Tensor) -> Tensor:
     """Add learned hinges to a rectifier: max(0, x) + Σ slopes[s]·max(0, hinges[s] - x)."""
@@ -246,6 +254,15 @@ def ctc_loss(log_probs: Tensor, targets: Tensor, input_lengths: Tensor | Sequenc
 def dropout(input: Tensor, p: _float = 0.5, training: _bool = True, inplace: _bool = False, generator: Generator | None = None) -> Tensor:
     """Set elements to zero with probability p in training, and scale the others by 1/(1-p)."""
 
+def dropout1d(input: Tensor, p: _float = 0.5, training: _bool = True, inplace: _bool = False) -> Any:
+    """Set whole channels to zero with probability p in training, and scale the others."""
+
+def dropout2d(input: Tensor, p: _float = 0.5, training: _bool = True, inplace: _bool = False) -> Any:
+    """Set whole channels to zero with probability p in training, and scale the others."""
+
+def dropout3d(input: Tensor, p: _float = 0.5, training: _bool = True, inplace: _bool = False) -> Any:
+    """Set whole channels to zero with probability p in training, and scale the others."""
+
 def elish(input: Tensor) -> Tensor:
     """Give x times a sigmoid on the right, an ELU times a sigmoid on the left."""
 
@@ -260,6 +277,9 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: _int | None = None, ma
 
 def embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor | None = None, max_norm: _float | None = None, norm_type: _float = 2, scale_grad_by_freq: _bool = False, mode: str = 'mean', sparse: _bool = False, per_sample_weights: Tensor | None = None, include_last_offset: _bool = False, padding_idx: _int | None = None) -> Tensor:
     """Take the sum, mean or largest of the rows of a table in each bag of numbers."""
+
+def feature_alpha_dropout(input: Tensor, p: _float = 0.5, training: _bool = False, inplace: _bool = False) -> Any:
+    """Do as alpha_dropout does, to whole channels of (N, C, *)."""
 
 def fold(input: Tensor, output_size: _int | tuple[_int, ...], kernel_size: _int | tuple[_int, ...], dilation: _int | tuple[_int, ...] = 1, padding: _int | tuple[_int, ...] = 0, stride: _int | tuple[_int, ...] = 1) -> Tensor:
     """Add columns up to an image, each where its window sees: the transpose of :func:`unfold`."""

@@ -9,8 +9,8 @@ import numpy as np
 
 from microtensor.ops.arithmetic import mul
 from microtensor.ops.declare import publish, refuse
-from microtensor.ops.inplace import store
 from microtensor.ops.dropout import dropout
+from microtensor.ops.inplace import store
 from microtensor.tensor import Tensor, wrap
 
 _ALPHA = -1.7580993408473766

@@ -1,7 +1,6 @@
 """Helpers for training modules."""
 
-from microtensor.nn.utils import parametrizations, parametrize
-from microtensor.nn.utils import rnn
+from microtensor.nn.utils import parametrizations, parametrize, rnn
 from microtensor.nn.utils.clip_grad import (
     clip_grad_norm_,
     clip_grad_value_,
@@ -26,8 +25,8 @@ __all__ = [
     "parametrize",
     "remove_spectral_norm",
     "remove_weight_norm",
-    "spectral_norm",
     "rnn",
+    "spectral_norm",
     "vector_to_parameters",
     "weight_norm",
 ]
