@@ -204,6 +204,7 @@ def test_what_is_wrong_raises_the_same_class(text):
 def test_a_small_network_has_the_same_losses():
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # its threads would wait for each other most of the time
+
     def losses(library, dtype, state=None):
         n = library.nn
         model = n.Sequential(
