@@ -14,8 +14,6 @@ from microtensor.lab.optional import require
 from microtensor.lab.result import Result
 
 _TEMPLATES = Path(__file__).parent / "templates"
-# The page is to be small: with 128 colours a picture is a fifth smaller than with 256.
-_COLOURS = 128
 _STATUSES = ("holds", "fails", "unresolved")
 
 
@@ -83,7 +81,7 @@ def commands(result: Result) -> list[str]:
 def pictures(result: Result) -> dict[str, Picture]:
     """Return the pictures of a result, drawn and encoded."""
     drawn = {}
-    for name, content in result.encoded(_COLOURS).items():
+    for name, content in result.encoded().items():
         width, height = struct.unpack(">II", content[16:24])
         data = "data:image/png;base64," + base64.b64encode(content).decode("ascii")
         drawn[name] = Picture(data, width, height)

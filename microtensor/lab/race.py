@@ -72,7 +72,7 @@ def race(
     start: Point | None = None,
     *,
     steps: int = 300,
-    rates: Sequence[float] = RACE_RATES,
+    rates: Sequence[float] | None = None,
     rotate: float = 0.0,
     frame: tuple[float, float, float, float] | None = None,
     seed: int = 0,
@@ -94,7 +94,8 @@ def race(
         optimizers: names, or :class:`Recipe` objects of your own.
         start: where the race is shown from; by default the surface's usual start.
         steps: of each run.
-        rates: the learning rates to choose from, upward.
+        rates: the learning rates to choose from, upward; by default RACE_RATES. On a saddle, where
+            a larger rate always leaves sooner, by default all race at one stated rate.
         rotate: degrees by which the surface is turned about the middle of its frame.
         frame: (left, right, bottom, top) of the picture, for a function of your own.
         seed: decides the other starts, and the batches.
@@ -118,10 +119,12 @@ def race(
     started = time.perf_counter()
     if steps < 1:
         raise ValueError(f"race: steps must be at least 1, got {steps}")
+    surface, rows = _surface(function, start, rotate, frame, seed)
+    if rates is None:
+        rates = RACE_RATES if surface.rate is None else (surface.rate,)
     rates = [float(rate) for rate in rates]
     if not rates or rates != sorted(set(rates)) or not 0 < rates[0] <= rates[-1] < math.inf:
         raise ValueError(f"race: rates must be positive, finite and rise, got {rates}")
-    surface, rows = _surface(function, start, rotate, frame, seed)
     racers = _racers(optimizers, batches=rows is not None)
     close = nearby(surface, _NEARBY, seed, "tuning")
     unseen = nearby(surface, _UNSEEN, seed, "unseen")

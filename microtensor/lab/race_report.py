@@ -35,17 +35,17 @@ def race_result(
 ) -> Result:
     """Return the table, verdicts, stills and trajectories of a race."""
     name = f"race_{surface.name}"
-    verdicts = [
-        grid_verdict(rides, command),
-        carries_verdict(surface, rides, command),
-    ]
+    verdicts = []
+    tuned = len(settings["rates"]) > 1
+    if tuned:
+        verdicts = [grid_verdict(rides, command), carries_verdict(surface, rides, command)]
     ahead = ahead_verdict(surface, rides, steps, command)
     if ahead is not None:
         verdicts.insert(0, ahead)
     found = finding(surface, rides, steps)
     return Result(
         name,
-        tables=[_table(name, surface, rides, steps)],
+        tables=[_table(name, surface, rides, steps, tuned)],
         verdicts=verdicts,
         pictures={
             name: functools.partial(race_picture.still, surface, rides, found),
@@ -155,7 +155,7 @@ def ahead_verdict(
     )
 
 
-def _table(name: str, surface: Surface, rides: Sequence[Ride], steps: int) -> Table:
+def _table(name: str, surface: Surface, rides: Sequence[Ride], steps: int, tuned: bool) -> Table:
     def count(number: float) -> str:
         return f"{number:.0f}" if math.isfinite(number) else f"> {steps}"
 
@@ -176,7 +176,9 @@ def _table(name: str, surface: Surface, rides: Sequence[Ride], steps: int) -> Ta
     ]
     columns = [
         Column("optimizer", lambda row: row["optimizer"], right=False),
-        Column("rate η", lambda row: f"{row['rate']:g}{' (edge)' if row['edge'] else ''}"),
+        Column(
+            "rate η", lambda row: f"{row['rate']:g}{' (edge)' if tuned and row['edge'] else ''}"
+        ),
         Column("steps", lambda row: count(row["steps"])),
         Column("median, unseen starts", lambda row: count(row["unseen_steps"])),
         Column("arrive", lambda row: f"{100 * row['unseen_arrived']:.0f} %"),
@@ -195,8 +197,13 @@ def _table(name: str, surface: Surface, rides: Sequence[Ride], steps: int) -> Ta
         f"{surface.label}: {surface.formula}, from ({surface.start[0]:g}, {surface.start[1]:g})",
         records,
         columns,
-        caption=f"Steps {goal}. Rates tuned over one grid on 16 starts nearby; the start shown, "
-        "and 15 more, are unseen.",
+        caption=f"Steps {goal}. "
+        + (
+            "Rates tuned over one grid on 16 starts nearby; the start shown, and 15 more, are "
+            "unseen."
+            if tuned
+            else "All at one stated rate: without a floor, a larger one always leaves sooner."
+        ),
     )
 
 

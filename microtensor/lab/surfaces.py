@@ -34,6 +34,8 @@ class Surface:
         lowest: the value there; negative infinity on a saddle.
         target: a run has arrived when its value is at most this.
         nearby: deviation of the other starts from `start`, in both directions.
+        rate: the one at which all race where there is nothing to tune: on a saddle, without a
+            floor, a larger rate always leaves sooner, in one jump in the end.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Surface:
     lowest: float = -math.inf
     target: float = 0.0
     nearby: float = 0.3
+    rate: float | None = None
 
     @property
     def slow(self) -> bool:
@@ -181,11 +184,11 @@ _WRITTEN = (
     ),
     Surface(
         "saddle", "Saddle", _saddle, "x² − y²",
-        (-2.0, 2.0, -2.0, 2.0), (1.5, 1e-3), target=-1.0, nearby=1e-3,
+        (-2.0, 2.0, -2.0, 2.0), (1.5, 1e-3), target=-1.0, nearby=1e-3, rate=0.05,
     ),
     Surface(
         "monkey_saddle", "Monkey saddle", _monkey_saddle, "x³ − 3xy²",
-        (-2.0, 2.0, -2.0, 2.0), (1.0, 1e-3), target=-1.0, nearby=1e-3,
+        (-2.0, 2.0, -2.0, 2.0), (1.0, 1e-3), target=-1.0, nearby=1e-3, rate=0.05,
     ),
     Surface(
         "long_valley", "Long valley", _valley, "0.005 x² + 0.5 y²",

@@ -264,3 +264,14 @@ def test_stills_and_a_moving_picture_are_saved(valley, tmp_path):
     many = lab.race("beale", list(lab.RACERS), steps=4, rates=(0.001, 0.01, 0.1))
     assert len([axes for axes in many.figure.axes if axes.axison]) == len(lab.RACERS)
     assert isinstance(many, lab.Result) and not isinstance(many, types.ModuleType)
+
+
+def test_on_a_saddle_all_race_at_one_rate_and_rotation_delays_adam():
+    straight, turned = (lab.race(name, ["sgd", "adam"]) for name in ("saddle", "saddle_rotated"))
+    for result in (straight, turned):
+        assert {row["rate"] for row in result.table.records} == {0.05}
+        assert len(result.verdicts) == 1 and "leaves first" in result.moving[result.name]["title"]
+    rows = [{row["optimizer"]: row["steps"] for row in one.table.records}
+            for one in (straight, turned)]  # fmt: skip
+    assert rows[0]["Gradient descent"] == rows[1]["Gradient descent"]
+    assert rows[1]["Adam"] > 2 * rows[0]["Adam"]

@@ -93,13 +93,13 @@ def test_pictures_keep_the_colours_of_thin_lines(tmp_path):
             axes.plot([0, 39], [10 * index, 10 * index + 5], color=colour, linewidth=1)
         return figure
 
-    for name, content in result(pictures={"picture": draw}).encoded(64).items():
+    for name, content in result(pictures={"picture": draw}).encoded().items():
         (tmp_path / name).write_bytes(content)
     with image.open(tmp_path / "picture") as drawn:
         found = {colour for _, colour in drawn.convert("RGB").getcolors()}
     for wanted in ((0, 158, 115), (213, 94, 0), (204, 121, 167)):
         nearest = min(max(abs(a - b) for a, b in zip(one, wanted, strict=True)) for one in found)
-        assert nearest < 20
+        assert nearest < 12
 
 
 def test_one_command_is_printed_once():
