@@ -34,10 +34,10 @@ CAPTURED_TARGETS = {
 INFERENCE_CASE, INFERENCE_TARGET = f"{INFERENCE}64-64-10@1", 3.0
 REFERENCE = "torch"
 EXPLANATION = """One training step: zero_grad, forward, cross-entropy, backward, Adam. MLPs with
-ReLU, float32, one fixed batch (`2-16-16-2@32`: layer sizes at batch 32). Peers: torch eager with
+ReLU, float32, one fixed batch (`2-16-16-2@32`: layer sizes at batch 32); `infer:` is one forward
+call without gradients. Peers: the same microtensor code in `microtensor.capture`; torch eager with
 `Adam(fused=True)`; JAX with the whole step under `jit`, its buffers donated; scikit-learn's
-`MLPClassifier.fit` with one batch an epoch (for two classes it has one logistic output); captured is
-the same microtensor code in `microtensor.capture`. `infer:` is one forward call without gradients. Each
+`MLPClassifier.fit` with one batch an epoch (for two classes it has one logistic output). Each
 library in its own process, peers in turn, the minimum over {rounds} rounds; one thread means one
 core. Ratios are times divided by torch's in the same run; torch's own µs tell the scale."""
 
