@@ -241,13 +241,9 @@ def _written(step: Any) -> dict[int, Array]:
         given = {id(root_of(a)) for a in Step.given(step)}
         arrays = step.outputs + [array for call in step.calls for array in call.arrays()]
         return {id(root_of(a)): root_of(a) for a in arrays if id(root_of(a)) not in given}
-    out = step.written()
-    if out is None:
+    if step.out is None:
         return {}
-    root = root_of(out)
-    others = [root_of(a) for a in step.read()]
-    if out.size != root.size or any(other is root for other in others):
-        return {}
+    root = root_of(step.out)
     return {id(root): root}
 
 
@@ -259,6 +255,7 @@ def _replace(step: Any, replace: Any) -> None:
     elif isinstance(step, Step):
         step.arguments = rebuilt(step.arguments, replace)
         step.named = rebuilt(step.named, replace)
+        step.out = None
         if step.outputs is not None:
             step.outputs = [replace(a) for a in step.outputs]
         for call in step.calls:
