@@ -23,9 +23,12 @@ Train = Callable[[int], float]  # takes n steps, returns the loss before the las
 Build = Callable[[str, float], Train]  # from a case and a learning rate
 
 
+INFERENCE = "infer:"  # in front of a case that is not trained: one forward call
+
+
 def case_arrays(case: str) -> tuple[list[int], np.ndarray, np.ndarray, list[tuple]]:
     """Return sizes, inputs, labels and (weight, bias) pairs of a case such as "2-16-16-2@32"."""
-    layers, _, batch = case.partition("@")
+    layers, _, batch = case.removeprefix(INFERENCE).partition("@")
     sizes = [int(size) for size in layers.split("-")]
     generator = np.random.default_rng(0)
     inputs = generator.standard_normal((int(batch), sizes[0]), dtype=np.float32)
@@ -39,7 +42,13 @@ def case_arrays(case: str) -> tuple[list[int], np.ndarray, np.ndarray, list[tupl
     return sizes, inputs, labels, parameters
 
 
-def pytorch_training(library: Any, case: str, rate: float, **options: Any) -> Train:
+def pytorch_training(
+    library: Any,
+    case: str,
+    rate: float,
+    wrap: Callable[[Any], Any] = lambda step: step,
+    **options: Any,
+) -> Train:
     """Build a case with `library`, which is torch or microtensor: the code is the same."""
     sizes, inputs, labels, parameters = case_arrays(case)
     nn = library.nn
@@ -57,15 +66,30 @@ def pytorch_training(library: Any, case: str, rate: float, **options: Any) -> Tr
     optimizer = library.optim.Adam(model.parameters(), lr=rate, **options)
     x, y = library.tensor(inputs), library.tensor(labels)
 
+    @wrap
+    def infer(x: Any) -> Any:
+        return model(x)
+
+    @wrap
+    def step(x: Any, y: Any) -> Any:
+        optimizer.zero_grad()
+        loss = criterion(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    def run(n: int) -> float:
+        with library.no_grad():
+            for _ in range(n):
+                output = infer(x)
+        return float(output.sum())
+
     def train(n: int) -> float:
         for _ in range(n):
-            optimizer.zero_grad()
-            loss = criterion(model(x), y)
-            loss.backward()
-            optimizer.step()
+            loss = step(x, y)
         return loss.item()
 
-    return train
+    return run if case.startswith(INFERENCE) else train
 
 
 def open_microtensor(threads: int) -> tuple[str, Build]:
@@ -76,6 +100,18 @@ def open_microtensor(threads: int) -> tuple[str, Build]:
 
     def build(case: str, rate: float) -> Train:
         return pytorch_training(microtensor, case, rate)
+
+    return describe_microtensor(), build
+
+
+def open_captured(threads: int) -> tuple[str, Build]:
+    """microtensor, the step captured and replayed from C."""
+    import microtensor
+
+    microtensor.set_num_threads(threads)
+
+    def build(case: str, rate: float) -> Train:
+        return pytorch_training(microtensor, case, rate, wrap=microtensor.capture)
 
     return describe_microtensor(), build
 
@@ -119,6 +155,19 @@ def open_jax(threads: int) -> tuple[str, Build]:
 
         step = jax.jit(update, donate_argnums=(0, 1))
 
+        def forward(parameters: Any, x: Any) -> Any:
+            for weight, bias in parameters[:-1]:
+                x = jax.nn.relu(x @ weight + bias)
+            weight, bias = parameters[-1]
+            return x @ weight + bias
+
+        infer = jax.jit(forward)
+
+        def run(n: int) -> float:
+            for _ in range(n):
+                output = infer(parameters, x)
+            return float(output.sum())
+
         def train(n: int) -> float:
             nonlocal parameters, state
             for _ in range(n):
@@ -126,7 +175,7 @@ def open_jax(threads: int) -> tuple[str, Build]:
             jax.block_until_ready(parameters)
             return loss.item()
 
-        return train
+        return run if case.startswith(INFERENCE) else train
 
     platform = jax.devices()[0].client.platform_version
     return f"XLA for {platform}, host instruction set ({numpy_simd()})", build
@@ -164,6 +213,14 @@ def open_sklearn(threads: int) -> tuple[str, Build]:
             model.set_params(max_iter=n).fit(x, y)
             return float(model.loss_)
 
+        def run(n: int) -> float:
+            for _ in range(n):
+                output = model.predict_proba(x)
+            return float(output.sum())
+
+        if case.startswith(INFERENCE):
+            model.set_params(max_iter=1).partial_fit(x, y, classes=np.arange(sizes[-1]))
+            return run
         train.block_seconds = 0.06  # so that fit's checks of its input are spread over many steps
         return train
 
@@ -234,6 +291,7 @@ def numpy_simd() -> str:
 
 PEERS = {
     "microtensor": open_microtensor,
+    "captured": open_captured,
     "torch": open_torch,
     "jax": open_jax,
     "sklearn": open_sklearn,

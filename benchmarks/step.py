@@ -13,7 +13,7 @@ from typing import Any
 
 import common
 from common import Progress, say
-from peers import CHECK_LEARNING_RATE, CHECK_STEPS, LEARNING_RATE, PEERS
+from peers import CHECK_LEARNING_RATE, CHECK_STEPS, INFERENCE, LEARNING_RATE, PEERS
 
 # The largest acceptable ratio to PyTorch at one thread, by case.
 TARGETS = {
@@ -23,9 +23,19 @@ TARGETS = {
     "784-512-256-10@128": 0.65,
     "784-2048-2048-10@256": 0.85,
 }
+# Of a captured step, to JAX's jit; of inference by a captured function, in microseconds.
+CAPTURED_TARGETS = {
+    "2-16-16-2@32": 0.12,
+    "64-64-10@32": 0.30,
+    "64-128-128-10@64": 0.70,
+    "784-512-256-10@128": 0.95,
+    "784-2048-2048-10@256": 1.00,
+}
+INFERENCE_CASE, INFERENCE_TARGET = f"{INFERENCE}64-64-10@1", 3.0
 REFERENCE = "torch"
 EXPLANATION = """One training step: zero_grad, forward, cross-entropy, backward, Adam. MLPs with
-ReLU, float32, one fixed batch (`2-16-16-2@32`: layer sizes at batch 32). Peers: torch eager with
+ReLU, float32, one fixed batch (`2-16-16-2@32`: layer sizes at batch 32); `infer:` is one forward
+call without gradients. Peers: the same microtensor code in `microtensor.capture`; torch eager with
 `Adam(fused=True)`; JAX with the whole step under `jit`, its buffers donated; scikit-learn's
 `MLPClassifier.fit` with one batch an epoch (for two classes it has one logistic output). Each
 library in its own process, peers in turn, the minimum over {rounds} rounds; one thread means one
@@ -77,7 +87,10 @@ def warn_if_different(case: str, losses: dict[str, float]) -> None:
 def rows(results: dict[str, dict[str, float]], threads: int) -> tuple[list[str], list[list[str]]]:
     """Return header and rows: ratios to the reference, its µs, and the target at one thread."""
     others = [peer for peer in next(iter(results.values()), {}) if peer != REFERENCE]
+    captured = "captured" in others
     header = ["case", *(f"{peer} / {REFERENCE}" for peer in others), "target", f"{REFERENCE}, µs"]
+    if captured:
+        header += ["captured / jax", "target", "captured, µs"]
     lines = []
     for case, seconds in results.items():
         target = TARGETS.get(case) if threads == 1 else None
@@ -89,7 +102,19 @@ def rows(results: dict[str, dict[str, float]], threads: int) -> tuple[list[str],
                 f"{seconds[REFERENCE] * 1e6:.1f}" if REFERENCE in seconds else "-",
             ]
         )
+        if captured:
+            lines[-1] += captured_columns(case, seconds, threads)
     return header, lines
+
+
+def captured_columns(case: str, seconds: dict[str, float], threads: int) -> list[str]:
+    """Return the captured step's ratio to JAX's jit, what it is to be, and its microseconds."""
+    target = CAPTURED_TARGETS.get(case) if threads == 1 else None
+    wanted = f"≤ {target:.2f}" if target else "-"
+    if case == INFERENCE_CASE and threads == 1:
+        wanted = f"≤ {INFERENCE_TARGET:.0f} µs"
+    ratio = common.ratio(seconds, "captured", "jax") if "jax" in seconds else "-"
+    return [ratio, wanted, f"{seconds['captured'] * 1e6:.1f}"]
 
 
 def microseconds(results: dict[str, dict[str, float]]) -> str:
@@ -109,8 +134,9 @@ def main() -> None:
     """Parse the command line, run, print, and write the section."""
     parser = common.arguments(__doc__.splitlines()[0], rounds=20)
     parser.add_argument(
-        "--cases", nargs="+", default=list(TARGETS), metavar="CASE", type=case_name,
-        help=f"layer sizes @ batch size; default: {' '.join(TARGETS)}",
+        "--cases", nargs="+", default=[*TARGETS, INFERENCE_CASE], metavar="CASE", type=case_name,
+        help=f"layer sizes @ batch size; with {INFERENCE} in front one forward "
+        f"call; default: {' '.join(TARGETS)} {INFERENCE_CASE}",
     )  # fmt: skip
     parser.add_argument("--threads", choices=["1", "all", "both"], default="both")
     parser.add_argument("--peers", nargs="+", choices=list(PEERS), default=list(PEERS))
@@ -131,7 +157,7 @@ def main() -> None:
 
 def case_name(text: str) -> str:
     """Check that a case reads like 64-128-10@32."""
-    layers, at, batch = text.partition("@")
+    layers, at, batch = text.removeprefix(INFERENCE).partition("@")
     numbers = [*layers.split("-"), batch]
     if not at or len(numbers) < 3 or not all(n.isdigit() and int(n) > 0 for n in numbers):
         raise ValueError(text)

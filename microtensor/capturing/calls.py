@@ -14,11 +14,6 @@ from microtensor.capturing.memory import Array, arrays_in, root_of
 native = kernels._native
 _INTEGERS, _REAL, _ARRAY = range(3)
 
-# Kernels the engine calls outside of ops, whose last argument they fill without having read it.
-_FILLING = frozenset(
-    ("cast", "fill", "draw", "concatenate", "add", "sub", "mul", "div", "total_norm")
-)
-
 
 class Entry:
     """A function in C that a plan may call: its number, and what its arguments are."""
@@ -101,6 +96,7 @@ class Step:
         arguments: its arguments and keyword arguments; arrays are the plan's.
         outputs: arrays that its results are copied into; None if it writes where it is told.
         calls: the calls into C that do the same; none if it has to be called in Python.
+        out: of a kernel the array that it fills, whatever was in it before.
     """
 
     def __init__(
@@ -111,7 +107,9 @@ class Step:
         named: dict[str, Any],
         outputs: list[Array] | None,
         calls: list[NativeCall],
+        out: Array | None = None,
     ) -> None:
+        self.out = out
         self.name = name
         self.function = function
         self.arguments = arguments
@@ -129,18 +127,6 @@ class Step:
     def given(self) -> list[Array]:
         """Give the arrays among its arguments."""
         return arrays_in(self.arguments) + arrays_in(self.named)
-
-    def written(self) -> Array | None:
-        """Give the array that a kernel fills, whatever was in it; None where it adds to it."""
-        if self.name not in _FILLING:
-            return None
-        out = self.named.get("out", self.arguments[-1] if self.arguments else None)
-        return out if isinstance(out, np.ndarray) else None
-
-    def read(self) -> list[Array]:
-        """Give the other arrays among its arguments."""
-        out = self.written()
-        return [array for array in self.given() if array is not out]
 
     def run(self) -> None:
         """Do it in Python."""
@@ -191,6 +177,36 @@ def proven(calls: list[NativeCall], given: set[int], outputs: list[Array]) -> bo
             root[...] = kept[key]
         for state, value in states:
             state[...] = value
+
+
+# Kernels that fill their last argument without having read it: those the engine calls most, and
+# one that would draw other numbers if it were tried.
+_FILLING = frozenset(("cast", "fill", "draw", "add", "sub", "mul", "div"))
+
+
+def filled(
+    name: str, kernel: Callable[..., Any], given: tuple[Any, ...], named: dict[str, Any]
+) -> Array | None:
+    """Give the array that a kernel has filled, whatever was in it; None if it went on from that.
+
+    It is tried: called again, over rubbish, it has to give the same bits.
+    """
+    out = named.get("out", given[-1] if given else None)
+    if not isinstance(out, np.ndarray) or not out.flags.writeable or out.dtype.hasobject:
+        return None
+    root = root_of(out)
+    others = [each for each in arrays_in((given, named)) if each is not out]
+    if out.size != root.size or any(root_of(each) is root for each in others):
+        return None
+    if name in _FILLING:
+        return out
+    kept = out.copy()
+    try:
+        _spoil(out)
+        kernel(*given, **named)
+        return out if out.tobytes() == kept.tobytes() else None
+    finally:
+        out[...] = kept
 
 
 def _spoil(array: Array) -> None:

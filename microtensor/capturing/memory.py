@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -45,9 +48,20 @@ def altered(array: Array) -> Array:
     return copy
 
 
-def address_of(array: Array) -> int:
-    """Give where an array's first element lies."""
+def _asked(array: Array) -> int:
     return int(array.__array_interface__["data"][0])
+
+
+def _read(array: Array) -> int:
+    return ctypes.c_size_t.from_address(id(array) + _DATA).value
+
+
+# Where an array's first element lies: read behind reference count and type, as the kernels do,
+# which costs a twentieth of asking; where an array of known place proves that it is there.
+_DATA = 2 * ctypes.sizeof(ctypes.c_void_p)
+_probe = np.empty(3)[1:]
+_readable = sys.implementation.name == "cpython" and _read(_probe) == _asked(_probe)
+address_of: Callable[[Array], int] = _read if _readable else _asked
 
 
 def bytes_of(root: Array) -> Array:

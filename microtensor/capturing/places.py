@@ -6,6 +6,7 @@ once, put in place when a capture begins, and taken away when it ends.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
@@ -98,10 +99,8 @@ class Places:
         Tensor.grad = self._grad[0]  # type: ignore[method-assign]
 
     def current(self) -> bool:
-        """Say whether what belongs in the places is still what was there when this was made."""
-        return self.ops == len(registry) and all(
-            names[name] is original for names, name, original, _ in self._items
-        )
+        """Say whether no op was declared since this was made."""
+        return self.ops == len(registry)
 
     def _item(self, names: dict[str, Any], name: str, method: Callable[..., Any]) -> None:
         self._items.append((names, name, names[name], through(names[name], method)))
@@ -134,17 +133,25 @@ class Places:
         original.__kwdefaults__ = function.__kwdefaults__
         place = f"_captured_{function.__qualname__.replace('.', '_')}"
         names[place] = through(original, method)
-        free = ", ".join(own.co_freevars)  # a code's free variables belong to its function
-        source = (
-            f"def make({free}):\n"
-            f"    def instead(*given, **named): {free + '; ' if free else ''}"
-            f"return {place}(*given, **named)\n"
-            "    return instead"
-        )
-        scope: dict[str, Any] = {}
-        exec(compile(source, "<microtensor capture>", "exec"), scope)
-        instead = scope["make"](*own.co_freevars).__code__
-        self._codes.append((function, own, instead))
+        instead = _instead(own.co_freevars)
+        names_used = tuple(place if n == "_place" else n for n in instead.co_names)
+        self._codes.append((function, own, instead.replace(co_names=names_used)))
+
+
+@functools.cache
+def _instead(free: tuple[str, ...]) -> CodeType:
+    """Give code that calls ``_place``, for a function with these free variables."""
+    listed = ", ".join(free)
+    source = (
+        f"def make({listed}):\n"
+        f"    def instead(*given, **named): {listed + '; ' if free else ''}"
+        "return _place(*given, **named)\n"
+        "    return instead"
+    )
+    scope: dict[str, Any] = {}
+    exec(compile(source, "<microtensor capture>", "exec"), scope)
+    code: CodeType = scope["make"](*free).__code__
+    return code
 
 
 _NO_KERNELS = ("ArrayTable", "step", "check_step")

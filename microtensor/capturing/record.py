@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from microtensor import random
-from microtensor.capturing.calls import ENTRIES, Entry, NativeCall, Step, proven
+from microtensor.capturing.calls import ENTRIES, Entry, NativeCall, Step, filled, proven
 from microtensor.capturing.lines import called, user_line
 from microtensor.capturing.memory import Array, altered, arrays_in, rebuilt, root_of
 from microtensor.capturing.places import Places, active
@@ -178,7 +178,8 @@ class Recorder:
         _, calls = self._watched(kernel, given, named)
         if not kernel.__module__.startswith("microtensor.kernels.native"):
             calls = self._plain_call(name, given)
-        step = Step(name, kernel, given, named, None, calls)
+        out = self._quietly(filled, name, kernel, given, named)
+        step = Step(name, kernel, given, named, None, calls, out)
         self._keep(step.arrays())
         self.steps.append(step)
 

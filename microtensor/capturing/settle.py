@@ -117,6 +117,7 @@ class Settlement:
         self._inputs = inputs
         self._constants = {id(root_of(array)): array for array in constants.values()}
         self._held: list[Array] = []  # while ids are in use
+        self._places: dict[int, _Place] = {}
         for number, step in enumerate(steps):
             self._describe(number, step)
         self._outputs = Results(outputs)
@@ -144,11 +145,16 @@ class Settlement:
         def describe(value: Any) -> Any:
             if not isinstance(value, np.ndarray):
                 return value
-            memory, whole = self._memory(value)
-            if not memory.defined and id(root_of(value)) not in written and not memory.reader:
+            place = self._places.get(id(value))
+            if place is None:
+                memory, whole = self._memory(value)
+                place = self._places[id(value)] = _Place(value, memory, whole)
+                self._held.append(value)
+            memory = place.memory
+            if not memory.defined and not memory.reader and id(root_of(value)) not in written:
                 memory.reader = step.name
             memory.touch(number)
-            return _Place(value, memory, whole)
+            return place
 
         _replace(step, describe)
         for root in written.values():
@@ -164,6 +170,7 @@ class Settlement:
             RuntimeError: a temporary that the record did not write.
         """
         self._held.clear()
+        self._places.clear()
         dead = []
         for memory in self._memories.values():
             memory.array = memory.kept if memory.kept is not None else memory.root()
@@ -234,13 +241,9 @@ def _written(step: Any) -> dict[int, Array]:
         given = {id(root_of(a)) for a in Step.given(step)}
         arrays = step.outputs + [array for call in step.calls for array in call.arrays()]
         return {id(root_of(a)): root_of(a) for a in arrays if id(root_of(a)) not in given}
-    out = step.written()
-    if out is None:
+    if step.out is None:
         return {}
-    root = root_of(out)
-    others = [root_of(a) for a in step.read()]
-    if out.size != root.size or any(other is root for other in others):
-        return {}
+    root = root_of(step.out)
     return {id(root): root}
 
 
@@ -252,6 +255,7 @@ def _replace(step: Any, replace: Any) -> None:
     elif isinstance(step, Step):
         step.arguments = rebuilt(step.arguments, replace)
         step.named = rebuilt(step.named, replace)
+        step.out = None
         if step.outputs is not None:
             step.outputs = [replace(a) for a in step.outputs]
         for call in step.calls:

@@ -27,7 +27,7 @@ _made: list[Places] = []
 
 
 def places() -> Places:
-    """Give the places; made anew if an op was declared since, or something else put in one."""
+    """Give the places; made anew if an op was declared since."""
     if not _made or not _made[0].current():
         _made[:] = [Places(_functions(), Recorder.op, Recorder.kernel, Recorder.entry, _gradient)]
     return _made[0]

@@ -10,7 +10,7 @@ import numpy as np
 
 from microtensor import kernels
 from microtensor.engine import Node, recording
-from microtensor.ops.arrays import empty
+from microtensor.ops.arrays import empty, known
 from microtensor.ops.declare import Op, publish, refuse, registry
 from microtensor.ops.expanding import at_least, unpacked
 from microtensor.ops.promotion import promote_types
@@ -201,8 +201,8 @@ def block_diag(*tensors: Any) -> Tensor:
     rows, before = [], 0
     for each in blocks:
         height, own = each._array.shape
-        left = wrap(np.zeros((height, before), each._array.dtype))
-        right = wrap(np.zeros((height, width - before - own), each._array.dtype))
+        left = wrap(known(np.zeros((height, before), each._array.dtype)))
+        right = wrap(known(np.zeros((height, width - before - own), each._array.dtype)))
         rows.append(cat([left, each, right], 1))
         before += own
     return cat(rows, 0)

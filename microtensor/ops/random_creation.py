@@ -9,7 +9,7 @@ import numpy as np
 from microtensor import dtypes, random, variates
 from microtensor.engine import Node, recording
 from microtensor.ops.arrays import broadcast_shape
-from microtensor.ops.creating import Array, creates, default_dtype, like, size_of
+from microtensor.ops.creating import Array, created, creates, default_dtype, like, size_of
 from microtensor.ops.declare import publish, refuse, registry
 from microtensor.random import Generator
 from microtensor.tensor import Tensor, node_of, wrap
@@ -221,8 +221,12 @@ def bernoulli(input: Any, p: Any = None, *, generator: Generator | None = None) 
     if p is None:
         _floating_input("bernoulli", input)
     chances = probabilities("bernoulli", input if p is None else p)
-    drawn = variates.bernoulli(chances, input._array.shape, generator)
-    return _constant_of(drawn.astype(input._array.dtype), input)
+    shape, dtype = input._array.shape, input._array.dtype
+    return _constant_of(created(_bernoulli_numbers, chances, shape, dtype, generator), input)
+
+
+def _bernoulli_numbers(chances: Any, shape: Any, dtype: Any, generator: Any) -> Array:
+    return np.asarray(variates.bernoulli(chances, shape, generator).astype(dtype))
 
 
 @publish(f"input: Tensor, {_GENERATOR}")
@@ -240,7 +244,11 @@ def poisson(input: Any, generator: Generator | None = None) -> Tensor:
     rate = input._array
     if not np.all((rate >= 0) & (rate < np.inf)):
         raise RuntimeError("poisson: rates must be finite and non-negative")
-    return _constant_of(variates.poisson(rate, generator).astype(dtype), input)
+    return _constant_of(created(_poisson_numbers, rate, dtype, generator), input)
+
+
+def _poisson_numbers(rate: Array, dtype: Any, generator: Any) -> Array:
+    return np.asarray(variates.poisson(rate, generator).astype(dtype))
 
 
 @publish(
@@ -279,10 +287,16 @@ def normal(
     shape, dtype = given[0]._array.shape, given[0]._array.dtype
     if len(given) == 2:
         shape = broadcast_shape(shape, given[1]._array.shape, "normal")
+    result = created(_scaled_normal_numbers, means, deviations, shape, dtype, generator)
+    return _constant_of(result, mean, std)
+
+
+def _scaled_normal_numbers(
+    means: Any, deviations: Any, shape: Any, dtype: Any, generator: Any
+) -> Array:
     drawn = normal_numbers(shape, dtype, generator)
     with np.errstate(all="ignore"):
-        result = np.asarray(means + drawn * deviations).astype(dtype, copy=False)
-    return _constant_of(result, mean, std)
+        return np.asarray(means + drawn * deviations).astype(dtype, copy=False)
 
 
 def _check_deviation(op: str, std: Any) -> None:
@@ -348,4 +362,8 @@ def multinomial(
     if not weights.shape[-1] or not (weights.max(axis=-1) > 0).all():
         raise RuntimeError("multinomial: invalid distribution (sum of probabilities <= 0)")
     draw = variates.choices if replacement else variates.ranking
-    return wrap(np.ascontiguousarray(draw(weights, num_samples, generator)))
+    return wrap(created(_drawn_places, draw, weights, num_samples, generator))
+
+
+def _drawn_places(draw: Any, weights: Array, num_samples: int, generator: Any) -> Array:
+    return np.ascontiguousarray(draw(weights, num_samples, generator))

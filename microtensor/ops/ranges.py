@@ -10,6 +10,7 @@ import numpy as np
 from microtensor import dtypes
 from microtensor.ops import samples
 from microtensor.ops.arithmetic import mul
+from microtensor.ops.arrays import known
 from microtensor.ops.creating import Array, creates, default_dtype, plain_number
 from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.joining import stack
@@ -203,7 +204,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Tensor:
         x = cast(x, dtypes.int64.numpy)
     if columns == 0:
         return wrap(np.empty((x._array.size, 0), x._array.dtype))
-    powers = [wrap(np.ones(x._array.shape, x._array.dtype))]
+    powers = [wrap(known(np.ones(x._array.shape, x._array.dtype)))]
     for _ in range(columns - 1):
         powers.append(mul(powers[-1], x))
     matrix = stack(powers, 1)
