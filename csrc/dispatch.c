@@ -193,6 +193,7 @@ static inline int64_t columns_per_task(int64_t outer, int64_t rows, int64_t colu
 #define real float
 #define FN(name) name##_f32
 #include "entries.inc"
+#include "layer_entries.inc"
 #include "step_entry.inc"
 #undef real
 #undef FN
@@ -200,6 +201,7 @@ static inline int64_t columns_per_task(int64_t outer, int64_t rows, int64_t colu
 #define real double
 #define FN(name) name##_f64
 #include "entries.inc"
+#include "layer_entries.inc"
 #include "step_entry.inc"
 #undef real
 #undef FN

@@ -85,6 +85,19 @@ struct mt_attention {
     int causal;
 };
 
+/* Rows of n elements to be normalized: see normalization.inc. */
+struct mt_row_norm {
+    int64_t rows, n, groups, inner;
+    int centered;
+    double eps;
+};
+
+/* Channels of an array (outer, channels, inner); training: the statistics are those of the array. */
+struct mt_channels {
+    int64_t outer, channels, inner;
+    int training;
+};
+
 #define real float
 #define FN(name) name##_f32
 #include "kernels_dtype.h"

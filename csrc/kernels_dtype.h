@@ -54,6 +54,42 @@ struct FN(mt_kernels) {
     void (*attention_backward)(const struct mt_attention *call, const real *q, const real *k,
                                const real *v, const real *mask, const real *g, const real *out,
                                const real *log_sum, real *dq, real *dk, real *dv);
+    /* Normalization of rows [first, last), of weights, of channels and of samples; scale is 1 / √(v + ε). */
+    void (*row_norm)(int64_t first, int64_t last, const struct mt_row_norm *call, const real *x,
+                     const real *weight, const real *bias, real *mean, real *scale, real *y);
+    void (*row_norm_backward)(int64_t first, int64_t last, const struct mt_row_norm *call,
+                              const real *g, const real *x, const real *weight, const real *mean,
+                              const real *scale, real *out);
+    void (*row_norm_weights)(int64_t first, int64_t last, const struct mt_row_norm *call,
+                             const real *g, const real *x, const real *mean, const real *scale,
+                             real *weight_out, real *bias_out);
+    void (*channel_moments)(int64_t first, int64_t last, const struct mt_channels *call,
+                            const real *x, real *variance, real *mean);
+    void (*channel_norm)(int64_t first, int64_t last, const struct mt_channels *call, const real *x,
+                         const real *weight, const real *bias, const real *mean, const real *scale,
+                         real *y);
+    void (*channel_sums)(int64_t first, int64_t last, const struct mt_channels *call, const real *g,
+                         const real *x, const real *mean, const real *scale, real *weight_out,
+                         real *bias_out);
+    void (*channel_norm_backward)(int64_t first, int64_t last, const struct mt_channels *call,
+                                  const real *g, const real *x, const real *weight,
+                                  const real *mean, const real *scale, const real *weight_sum,
+                                  const real *bias_sum, real *out);
+    /* Recurrent cells of some sequences of n units. */
+    void (*lstm_cell)(int64_t rows, int64_t n, const real *x, const real *h, const real *before,
+                      real *gates, real *cell, real *y);
+    void (*lstm_cell_backward)(int64_t rows, int64_t n, const real *g, const real *gates,
+                               const real *before, const real *cell, real *cell_gradient,
+                               real *out);
+    void (*gru_cell)(int64_t rows, int64_t n, const real *x, const real *h, const real *before,
+                     real *gates, real *y);
+    void (*gru_cell_backward)(int64_t rows, int64_t n, const real *g, const real *gates,
+                              const real *before, real *x_out, real *h_out, real *direct);
+    /* Rows [first, last) of the result; columns [first, last) of the table. */
+    void (*embedding)(int64_t first, int64_t last, int64_t columns, const int64_t *index,
+                      const real *weight, real *y);
+    void (*embedding_backward)(int64_t first, int64_t last, int64_t columns, int64_t count,
+                               int64_t padding, const int64_t *index, const real *g, real *out);
     void (*random_uniform)(int64_t n, uint64_t seed, uint64_t offset, real *y);
     void (*dropout)(int64_t n, real p, uint64_t seed, uint64_t offset, const real *x, real *mask,
                     real *y);

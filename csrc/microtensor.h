@@ -71,6 +71,28 @@ int64_t mt_array_cross_entropy(int reduction, int64_t ignore_index, double label
 int mt_array_cross_entropy_backward(int reduction, int64_t ignore_index, double label_smoothing,
                                     uintptr_t g, uintptr_t x, uintptr_t target, uintptr_t weight,
                                     uintptr_t log_sum, uintptr_t total, uintptr_t out);
+int mt_array_row_norm(int64_t groups, int64_t inner, int centered, double eps, uintptr_t x,
+                      uintptr_t weight, uintptr_t bias, uintptr_t mean, uintptr_t scale,
+                      uintptr_t y);
+int mt_array_row_norm_backward(int64_t groups, int64_t inner, int centered, uintptr_t g,
+                               uintptr_t x, uintptr_t weight, uintptr_t mean, uintptr_t scale,
+                               uintptr_t out, uintptr_t weight_out, uintptr_t bias_out);
+/* x of shape (outer, channels, inner). */
+int mt_array_channel_moments(uintptr_t x, uintptr_t variance, uintptr_t mean);
+int mt_array_channel_norm(uintptr_t x, uintptr_t weight, uintptr_t bias, uintptr_t mean,
+                          uintptr_t scale, uintptr_t y);
+int mt_array_channel_norm_backward(int training, uintptr_t g, uintptr_t x, uintptr_t weight,
+                                   uintptr_t mean, uintptr_t scale, uintptr_t out,
+                                   uintptr_t weight_out, uintptr_t bias_out);
+int mt_array_lstm_cell(uintptr_t x, uintptr_t h, uintptr_t before, uintptr_t gates, uintptr_t cell,
+                       uintptr_t y);
+int mt_array_lstm_cell_backward(uintptr_t g, uintptr_t gates, uintptr_t before, uintptr_t cell,
+                                uintptr_t cell_gradient, uintptr_t out);
+int mt_array_gru_cell(uintptr_t x, uintptr_t h, uintptr_t before, uintptr_t gates, uintptr_t y);
+int mt_array_gru_cell_backward(uintptr_t g, uintptr_t gates, uintptr_t before, uintptr_t x_out,
+                               uintptr_t h_out, uintptr_t direct);
+int64_t mt_array_embedding(uintptr_t weight, uintptr_t index, uintptr_t y);
+int64_t mt_array_embedding_backward(int64_t padding, uintptr_t g, uintptr_t index, uintptr_t out);
 int mt_array_random_bits(uintptr_t state, uintptr_t out);
 int mt_array_random_uniform(uintptr_t state, uintptr_t out);
 int mt_array_dropout(double p, uintptr_t state, uintptr_t x, uintptr_t mask, uintptr_t y);

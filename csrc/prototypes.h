@@ -99,6 +99,57 @@ int FN(mt_step)(int op, int64_t count, const int64_t *sizes, const int64_t *shap
                 real *const *parameters, const real *const *gradients, real *const *states,
                 const int64_t *const *touched, double *numbers, double *hyper);
 
+/* Normalize rows (rows, n): y = (x - mean) scale w + b with scale = 1 / sqrt(variance + eps), or, if not
+ * centered, with mean 0 and the mean square for the variance. Element j of row i has weight and bias number
+ * (i % groups) (n / inner) + j / inner; both may be NULL. mean and scale have one number a row; mean may be NULL
+ * if not centered. */
+int FN(mt_row_norm)(int64_t rows, int64_t n, int64_t groups, int64_t inner, int centered,
+                    double eps, const real *x, const real *weight, const real *bias, real *mean,
+                    real *scale, real *y);
+
+/* Its gradients by x, weight and bias, each of which may be NULL. */
+int FN(mt_row_norm_backward)(int64_t rows, int64_t n, int64_t groups, int64_t inner, int centered,
+                             const real *g, const real *x, const real *weight, const real *mean,
+                             const real *scale, real *out, real *weight_out, real *bias_out);
+
+/* The mean and the variance (divided by their number) of each channel of x (outer, channels, inner). */
+int FN(mt_channel_moments)(int64_t outer, int64_t channels, int64_t inner, const real *x,
+                           real *variance, real *mean);
+
+/* y = (x - mean) scale weight + bias, all four by channel; weight and bias may be NULL. */
+int FN(mt_channel_norm)(int64_t outer, int64_t channels, int64_t inner, const real *x,
+                        const real *weight, const real *bias, const real *mean, const real *scale,
+                        real *y);
+
+/* Its gradients by x (which may be NULL), weight and bias (which may not); training: mean and scale are
+ * those of x, and have gradients too. */
+int FN(mt_channel_norm_backward)(int64_t outer, int64_t channels, int64_t inner, int training,
+                                 const real *g, const real *x, const real *weight, const real *mean,
+                                 const real *scale, real *out, real *weight_out, real *bias_out);
+
+/* One step of a cell: x and h (rows, gates n) the products with input and hidden state, before (rows, n) the
+ * cell (LSTM) or hidden state (GRU) before. gates (rows, 4 n) is what the gradient needs. */
+int FN(mt_lstm_cell)(int64_t rows, int64_t n, const real *x, const real *h, const real *before,
+                     real *gates, real *cell, real *y);
+int FN(mt_gru_cell)(int64_t rows, int64_t n, const real *x, const real *h, const real *before,
+                    real *gates, real *y);
+
+/* From the gradient g of y: out, by x and h alike, and cell_gradient, from that of cell to that of before. */
+int FN(mt_lstm_cell_backward)(int64_t rows, int64_t n, const real *g, const real *gates,
+                              const real *before, const real *cell, real *cell_gradient, real *out);
+/* Likewise by x, by h, and by before but for what comes through h. */
+int FN(mt_gru_cell_backward)(int64_t rows, int64_t n, const real *g, const real *gates,
+                             const real *before, real *x_out, real *h_out, real *direct);
+
+/* y[i] = weight[index[i]], rows of a table (rows, columns). Returns -1; or the first place whose number is
+ * not in [0, rows), with nothing written; or -2 for what other entries call -1. */
+int64_t FN(mt_embedding)(int64_t rows, int64_t columns, int64_t count, const int64_t *index,
+                         const real *weight, real *y);
+
+/* out = zeros, and out[index[i]] += g[i] but where index[i] is `padding`. Returns likewise. */
+int64_t FN(mt_embedding_backward)(int64_t rows, int64_t columns, int64_t count, int64_t padding,
+                                  const int64_t *index, const real *g, real *out);
+
 /* n numbers uniform in [0, 1), 24 (f32) or 53 (f64) bits each, from Philox4x32-10. state is
  * {seed, offset}; offset is advanced by the counters used, one for every four words. */
 int FN(mt_random_uniform)(int64_t n, uint64_t *state, real *y);

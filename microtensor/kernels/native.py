@@ -6,6 +6,7 @@ from typing import Any
 
 from microtensor.kernels import (
     native_attention,
+    native_layers,
     native_matrix,
     native_random,
     native_reductions,
@@ -16,6 +17,7 @@ from microtensor.kernels.native_elementwise import ROWS
 KERNELS: dict[str, Any] = {
     **ROWS,
     **native_reductions.REDUCTIONS,
+    **native_layers.LAYERS,
     **{
         name: getattr(module, name)
         for module, names in (

@@ -63,9 +63,21 @@ from microtensor.nn.learned_activations import (
     SReLU,
     StarReLU,
 )
-from microtensor.nn.linear import Identity, Linear
+from microtensor.nn.linear import Bilinear, Identity, Linear
 from microtensor.nn.losses import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss, NLLLoss
 from microtensor.nn.module import Module
+from microtensor.nn.normalization import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    GroupNorm,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+    LayerNorm,
+    LocalResponseNorm,
+    RMSNorm,
+)
 from microtensor.nn.padding import (
     CircularPad1d,
     CircularPad2d,
@@ -92,6 +104,7 @@ from microtensor.nn.resampling import (
     UpsamplingBilinear2d,
     UpsamplingNearest2d,
 )
+from microtensor.nn.sparse import Embedding, EmbeddingBag
 from microtensor.nn.transformer import (
     Transformer,
     TransformerDecoder,
@@ -111,7 +124,11 @@ __all__ = [
     "Absolute",
     "ArcTan",
     "BCEWithLogitsLoss",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
     "BentIdentity",
+    "Bilinear",
     "ChannelShuffle",
     "CircularPad1d",
     "CircularPad2d",
@@ -124,16 +141,24 @@ __all__ = [
     "CrossEntropyLoss",
     "Dropout",
     "ELiSH",
+    "Embedding",
+    "EmbeddingBag",
     "Flatten",
     "Gaussian",
+    "GroupNorm",
     "Hardshrink",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
     "Identity",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+    "LayerNorm",
     "LeCunTanh",
     "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
     "LogLog",
     "LogSigmoid",
     "LogSoftmax",
@@ -150,6 +175,7 @@ __all__ = [
     "Parameter",
     "PixelShuffle",
     "PixelUnshuffle",
+    "RMSNorm",
     "RReLU",
     "ReGLU",
     "ReLU",

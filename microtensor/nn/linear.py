@@ -10,6 +10,7 @@ import numpy as np
 from microtensor import dtypes
 from microtensor.nn import functional as F
 from microtensor.nn import init
+from microtensor.nn.factory import checked_count, kind_of, parameter
 from microtensor.nn.module import Module
 from microtensor.nn.parameter import Parameter
 from microtensor.tensor import Tensor, wrap
@@ -109,4 +110,73 @@ class Linear(Module):
         return (
             f"in_features={self.in_features}, out_features={self.out_features}, "
             f"bias={self.bias is not None}"
+        )
+
+
+class Bilinear(Module):
+    r"""Apply a bilinear form to two inputs: :math:`y_k = x_1^T W_k x_2 + b_k`.
+
+    Args:
+        in1_features: length of the first input's last dimension.
+        in2_features: length of the second's.
+        out_features: length of the output's.
+        bias: whether to add b.
+        device: ``None`` or ``"cpu"``.
+        dtype: of the parameters; the default floating-point dtype unless given.
+
+    Attributes:
+        weight: (out_features, in1_features, in2_features), from U(-k, k), k = 1/sqrt(in1_features).
+        bias: (out_features,), drawn likewise; None if `bias` was False.
+
+    Raises:
+        ValueError: `in1_features` is not positive.
+        RuntimeError: inputs that do not fit.
+
+    Example:
+        >>> import microtensor as mt
+        >>> from microtensor import nn
+        >>> nn.Bilinear(3, 4, 2)(mt.ones(5, 3), mt.ones(5, 4)).shape
+        microtensor.Size([5, 2])
+    """
+
+    in1_features: int
+    in2_features: int
+    out_features: int
+    weight: Parameter
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: dtypes.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.in1_features = checked_count("Bilinear", "in1_features", in1_features, 1)
+        self.in2_features = checked_count("Bilinear", "in2_features", in2_features)
+        self.out_features = checked_count("Bilinear", "out_features", out_features)
+        kind = kind_of("Bilinear", device, dtype)
+        self.weight = parameter((out_features, in1_features, in2_features), kind)
+        self.register_parameter("bias", parameter((out_features,), kind) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw weight and bias anew."""
+        bound = 1 / math.sqrt(self.in1_features)
+        init.uniform_(self.weight, -bound, bound)
+        if self.bias is not None:
+            init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
+        """Return the form of inputs (..., in1_features) and (..., in2_features)."""
+        return F.bilinear(input1, input2, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        """Return the constructor's arguments."""
+        return (
+            f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
+            f"out_features={self.out_features}, bias={self.bias is not None}"
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from microtensor import dtypes, nn
+from microtensor import dtypes
 from microtensor.nn import functional as F
 from microtensor.nn import init
 from microtensor.nn.attention import MultiheadAttention
@@ -16,6 +16,7 @@ from microtensor.nn.containers import ModuleList
 from microtensor.nn.dropout import Dropout
 from microtensor.nn.linear import Linear
 from microtensor.nn.module import Module
+from microtensor.nn.normalization import LayerNorm
 from microtensor.tensor import Tensor, wrap
 
 Activation = str | Callable[[Tensor], Tensor]
@@ -83,7 +84,7 @@ class _Layer(Module):
         self.norm_first = norm_first
         count = 3 if decodes else 2
         for i in range(1, count + 1):
-            norm = nn.LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **place)
+            norm = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **place)
             setattr(self, f"norm{i}", norm)
         for i in range(1, count + 1):
             setattr(self, f"dropout{i}", Dropout(dropout))
@@ -476,13 +477,13 @@ class Transformer(Module):
             self.encoder = custom_encoder
         else:
             layer: Module = TransformerEncoderLayer(*options, **place)
-            norm = nn.LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **place)
+            norm = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **place)
             self.encoder = TransformerEncoder(layer, num_encoder_layers, norm)
         if custom_decoder is not None:
             self.decoder = custom_decoder
         else:
             layer = TransformerDecoderLayer(*options, **place)
-            norm = nn.LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **place)
+            norm = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **place)
             self.decoder = TransformerDecoder(layer, num_decoder_layers, norm)
         self._reset_parameters()
         self.d_model = d_model
