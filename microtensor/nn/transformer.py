@@ -56,6 +56,11 @@ def _clones(layer: Module, count: int) -> ModuleList:
 class _Layer(Module):
     """What the layers of encoder and decoder have in common."""
 
+    norm1: LayerNorm
+    norm2: LayerNorm
+    dropout1: Dropout
+    dropout2: Dropout
+
     def __init__(
         self,
         d_model: int,
@@ -241,6 +246,9 @@ class TransformerDecoderLayer(_Layer):
         >>> layer(mt.randn(4, 3, 8), mt.randn(5, 3, 8)).shape
         microtensor.Size([4, 3, 8])
     """
+
+    norm3: LayerNorm
+    dropout3: Dropout
 
     def __init__(
         self,
@@ -471,8 +479,8 @@ class Transformer(Module):
     ) -> None:
         super().__init__()
         place: dict[str, Any] = {"device": device, "dtype": dtype}
-        options = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps)
-        options += (batch_first, norm_first, bias)
+        sizes = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps)
+        options = (*sizes, batch_first, norm_first, bias)
         if custom_encoder is not None:
             self.encoder = custom_encoder
         else:
