@@ -61,50 +61,14 @@ def make(
             x = self.token(index) + self.position(places)
             for block in self.blocks:
                 x = block(x)
-            return self.head(self.norm(x))
+            logits = self.head(self.norm(x))
+            return logits.view(-1, vocabulary)  # a row for each character
 
     return GPT()
 
 
-def batch(
-    count: int = BATCH, tokens: int = TOKENS, vocabulary: int = VOCABULARY, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return characters (batch, tokens) and the ones that follow them."""
-    text = np.random.default_rng(seed).integers(0, vocabulary, (count, tokens + 1))
-    return text[:, :-1].copy(), text[:, 1:].copy()
-
-
-def weights(model: Any, seed: int = 0) -> dict[str, np.ndarray]:
-    """Return initial weights, GPT-2's, for the names and shapes of a model's state dict."""
-    rng = np.random.default_rng(seed)
-    found: dict[str, np.ndarray] = {}
-    for name, value in model.state_dict().items():
-        shape = tuple(value.shape)
-        if "norm" in name:
-            array = np.ones(shape) if name.endswith("weight") else np.zeros(shape)
-        else:
-            array = rng.normal(0, 0.02, shape) if len(shape) > 1 else np.zeros(shape)
-        found[name] = array.astype(np.float32)
-    found["token.weight"] = found["head.weight"]
-    return found
-
-
-def step(library: Any, learning_rate: float = 1e-3, **sizes: int) -> Any:
-    """Return a function of no arguments that trains one step and gives the loss, a tensor."""
-    model = make(library, **sizes)
-    state = {name: library.tensor(array) for name, array in weights(model).items()}
-    model.load_state_dict(state)
-    index, target = (library.tensor(array) for array in batch())
-    fused = {"fused": True} if library.__name__ == "torch" else {}
-    optimizer = library.optim.AdamW(model.parameters(), lr=learning_rate, **fused)
-    cross_entropy = library.nn.functional.cross_entropy
-
-    def train() -> Any:
-        optimizer.zero_grad()
-        logits = model(index)
-        loss = cross_entropy(logits.view(-1, logits.shape[-1]), target.view(-1))
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return train
+def gpt(library: Any, batch: int = BATCH) -> tuple[Any, Any, Any]:
+    """Return model, characters (batch, tokens), and the characters that follow them, in a row."""
+    text = np.random.default_rng(0).integers(0, VOCABULARY, (batch, TOKENS + 1))
+    index, target = text[:, :-1].copy(), text[:, 1:].reshape(-1)
+    return make(library), library.tensor(index), library.tensor(target)

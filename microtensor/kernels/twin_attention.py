@@ -19,7 +19,7 @@ def attention_scores(
         if mask is not None:
             np.add(out, mask, out)
         if causal:
-            np.copyto(out, -np.inf, where=~np.tri(*out.shape[-2:], dtype=bool))
+            np.copyto(out, -np.inf, where=np.triu(np.ones(out.shape[-2:], bool), 1))
 
 
 def attention_weights(x: Array, out: Array) -> None:

@@ -45,7 +45,7 @@ class PairwiseDistance(Module):
     Example:
         >>> import microtensor as mt
         >>> mt.nn.PairwiseDistance()(mt.zeros(1, 2), mt.tensor([[3.0, 4.0]]))
-        tensor([5.])
+        tensor([5.0000])
     """
 
     def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> None:

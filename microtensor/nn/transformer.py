@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from microtensor import dtypes, nn
+from microtensor import dtypes
 from microtensor.nn import functional as F
 from microtensor.nn import init
 from microtensor.nn.attention import MultiheadAttention
@@ -16,6 +16,7 @@ from microtensor.nn.containers import ModuleList
 from microtensor.nn.dropout import Dropout
 from microtensor.nn.linear import Linear
 from microtensor.nn.module import Module
+from microtensor.nn.normalization import LayerNorm
 from microtensor.tensor import Tensor, wrap
 
 Activation = str | Callable[[Tensor], Tensor]
@@ -55,6 +56,11 @@ def _clones(layer: Module, count: int) -> ModuleList:
 class _Layer(Module):
     """What the layers of encoder and decoder have in common."""
 
+    norm1: LayerNorm
+    norm2: LayerNorm
+    dropout1: Dropout
+    dropout2: Dropout
+
     def __init__(
         self,
         d_model: int,
@@ -83,7 +89,7 @@ class _Layer(Module):
         self.norm_first = norm_first
         count = 3 if decodes else 2
         for i in range(1, count + 1):
-            norm = nn.LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **place)
+            norm = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **place)
             setattr(self, f"norm{i}", norm)
         for i in range(1, count + 1):
             setattr(self, f"dropout{i}", Dropout(dropout))
@@ -240,6 +246,9 @@ class TransformerDecoderLayer(_Layer):
         >>> layer(mt.randn(4, 3, 8), mt.randn(5, 3, 8)).shape
         microtensor.Size([4, 3, 8])
     """
+
+    norm3: LayerNorm
+    dropout3: Dropout
 
     def __init__(
         self,
@@ -470,19 +479,19 @@ class Transformer(Module):
     ) -> None:
         super().__init__()
         place: dict[str, Any] = {"device": device, "dtype": dtype}
-        options = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps)
-        options += (batch_first, norm_first, bias)
+        sizes = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps)
+        options = (*sizes, batch_first, norm_first, bias)
         if custom_encoder is not None:
             self.encoder = custom_encoder
         else:
             layer: Module = TransformerEncoderLayer(*options, **place)
-            norm = nn.LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **place)
+            norm = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **place)
             self.encoder = TransformerEncoder(layer, num_encoder_layers, norm)
         if custom_decoder is not None:
             self.decoder = custom_decoder
         else:
             layer = TransformerDecoderLayer(*options, **place)
-            norm = nn.LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **place)
+            norm = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **place)
             self.decoder = TransformerDecoder(layer, num_decoder_layers, norm)
         self._reset_parameters()
         self.d_model = d_model

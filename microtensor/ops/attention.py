@@ -14,8 +14,8 @@ from microtensor.ops.arithmetic import add, mul, sub
 from microtensor.ops.arrays import Array, broadcast_shape, empty
 from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.dropout import dropout
+from microtensor.ops.joint import declare_jointly
 from microtensor.ops.linear import matrix_product
-from microtensor.ops.record import together
 from microtensor.ops.reductions import sum
 from microtensor.ops.shape import cast, expand, reshape, transpose
 from microtensor.tensor import Tensor
@@ -144,6 +144,8 @@ def _second_rule(
     mask: Any,
     scale: float,
     causal: bool,
+    *,
+    wanted: tuple[bool, ...],
 ) -> tuple[Any, ...]:
     """Derive the gradient, with a, b and c coming in for those of query, key and value.
 
@@ -184,30 +186,43 @@ def _sum_of(a: Any, b: Any) -> Any:
     return a if b is None else add(a, b)
 
 
-attention_backward: Any = declare(
+attention_backward: Any = declare_jointly(
     "attention_backward",
     "grad: Tensor, query: Tensor, key: Tensor, value: Tensor, output: Tensor, log_sum: Tensor, "
     "mask: Tensor | None, scale: float, causal: bool",
     _attention_backward_forward,
-    outputs=("query_gradient", "key_gradient", "value_gradient"),
     # What output and log_sum owe to query, key and value is counted with these.
-    rules=together("grad query key value", _second_rule),
+    _second_rule,
+    ("grad", "query", "key", "value"),
+    outputs=("query_gradient", "key_gradient", "value_gradient"),
     summary="Give the gradients of attention with respect to query, key and value.",
     namespaces=(),
 )
 
 
-attention: Any = declare(
+def _attention_rule(
+    g: Any,
+    query: Any,
+    key: Any,
+    value: Any,
+    mask: Any,
+    y: Any,
+    log_sum: Any,
+    scale: float,
+    causal: bool,
+    *,
+    wanted: tuple[bool, ...],
+) -> Any:
+    return attention_backward(g, query, key, value, y, log_sum, mask, scale, causal)
+
+
+attention: Any = declare_jointly(
     "attention",
     "query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float, causal: bool",
     _attention_forward,
+    _attention_rule,
+    ("query", "key", "value"),
     extras=("log_sum",),
-    rules=together(
-        "query key value",
-        lambda g, query, key, value, mask, y, log_sum, scale, causal: attention_backward(
-            g, query, key, value, y, log_sum, mask, scale, causal
-        ),
-    ),
     summary="Give the mean of values, weighted by how much each query attends to each key.",
     formula="softmax(scale·query keyᵀ + mask) value",
     namespaces=(),

@@ -84,28 +84,11 @@ def make_backward(op: Op) -> Callable[..., tuple[Any, ...]]:
                 results.append("None")
                 continue
             given = [*op.gradients, *(f"s_{r}" for r in op.reads[n])]
-            shared = getattr(op.rules[n], "together", None)
-            if shared is None:
-                results.append(f"None if p{i} is None else rule{i}({', '.join(given)})")
-                continue
-            place = shared.index(n)
-            if place == 0:
-                lines += _shared_source(op, i, shared, given)
-            first = op.inputs.index(shared[0])
-            results.append(f"None if p{i} is None else r{first}[{place}]")
+            results.append(f"None if p{i} is None else rule{i}({', '.join(given)})")
         lines.append(f"    return {_tuple(results)}")
         return lines
 
     return _when_called(name, names, write)
-
-
-def _shared_source(op: Op, i: int, shared: tuple[str, ...], given: list[str]) -> list[str]:
-    """The lines that call a rule of several inputs once, if one of its gradients is wanted."""
-    parents = [f"p{op.inputs.index(name)} is not None" for name in shared]
-    code = op.rules[shared[0]].__code__
-    if "needed" in code.co_varnames[: code.co_argcount]:
-        given = [*given, f"needed={_tuple(parents)}"]
-    return [f"    if {' or '.join(parents)}:", f"        r{i} = rule{i}({', '.join(given)})"]
 
 
 def _tuple(items: Any) -> str:

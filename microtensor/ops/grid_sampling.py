@@ -226,7 +226,7 @@ def grid_sample(
                 result = where(never, at[0][:, None], result)
         else:
             result = _linear(flat, at, lengths)
-    return reshape(result, (batch, channels, *spatial))  # type: ignore[no-any-return]
+    return reshape(result, (batch, channels, *spatial))
 
 
 @publish(
@@ -286,4 +286,4 @@ def affine_grid(theta: Any, size: Any, align_corners: bool | None = None) -> Ten
         base[..., dims - 1 - dim] = steps.reshape((-1,) + (1,) * (dims - 1 - dim))
     rows = expand(wrap(base.reshape(1, -1, dims + 1)), (size[0], -1, dims + 1))
     grid = matrix_product(rows, transpose(theta, 1, 2))
-    return reshape(grid, (size[0], *size[2:], dims))  # type: ignore[no-any-return]
+    return reshape(grid, (size[0], *size[2:], dims))

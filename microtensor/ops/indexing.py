@@ -188,13 +188,17 @@ def _add_at_forward(x: Array, index: Any, shape: tuple[int, ...]) -> Array:
     return out
 
 
+def _add_part(total: Array, g: Array, index: Any, input_shape: tuple[int, ...]) -> None:
+    kernels.add_part(g, index, total)
+
+
 index_view: Any = declare(
     "index_view",
     "input: Tensor, index: Any",
     view_forward,
     rules={"input": lambda g, input_shape, index: add_at(g, index, input_shape)},
     summary="Take a part by a basic index: a view.",
-    add_into=lambda total, g, index, input_shape: kernels.add_part(g, index, total),
+    add_into=_add_part,
     view=True,
     integral=True,
     namespaces=(),

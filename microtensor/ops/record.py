@@ -23,7 +23,6 @@ class Op:
         rules: for an input's name, its gradient. A rule's parameters are what it is given, and
             thereby what is saved: ``g`` the incoming gradient, ``x`` the first input, any input or
             argument by name, ``y`` the output, ``<input>_shape``, an extra. Rules call ops only.
-            One that several inputs share, made by ``together``, is called once and gives a tuple.
         outputs: names of the outputs, if there are several. Rules then read outputs by these names
             and get a gradient for each, ``g_<output>``, which is None where none has come; an
             output of an integer dtype has none.
@@ -80,17 +79,6 @@ class Op:
     def needed_by(self, saved: str) -> list[int]:
         """Give the places of the inputs whose rules read a saved value."""
         return [i for i, name in enumerate(self.inputs) if saved in self.reads.get(name, ())]
-
-
-def together(names: str, rule: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
-    """Give the rules of several inputs whose gradients are computed in one go.
-
-    The rule gives a tuple of gradients in the order of the names; what ``needed`` (a tuple of
-    bools, if it asks for that by name) says nobody wants may be None.
-    """
-    shared = tuple(names.split())
-    rule.together = shared  # type: ignore[attr-defined]
-    return dict.fromkeys(shared, rule)
 
 
 @dataclass(slots=True)
@@ -169,8 +157,6 @@ def complete(op: Op, parameters: list[Parameter]) -> None:
     x_is_input = "x" not in order
     for name, rule in op.rules.items():
         op.reads[name] = _read_by(op, rule, x_is_input)
-        if "needed" in op.reads[name] and hasattr(rule, "together"):
-            op.reads[name].remove("needed")  # the last parameter
         if not set(op.reads[name]) <= set(order):
             asked = sorted(set(op.reads[name]) - set(order))
             raise ValueError(f"{op.name}: a rule asks for {asked}")

@@ -275,7 +275,7 @@ def interpolate(
         if weights is not None and weights.dtype != dtype:
             weights = weights.astype(dtype)
         result = resample(result, dim, index, weights)
-    return clone(result) if result is input else result  # type: ignore[no-any-return]
+    return clone(result) if result is input else result
 
 
 def _old_name(name: str, mode: str, aligned: bool | None, kind: str) -> None:

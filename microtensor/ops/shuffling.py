@@ -60,7 +60,7 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Tensor:
     apart = reshape(input, (*lead, channels // (r * r), r, r, height, width))
     order = (*range(n), n, n + 3, n + 1, n + 4, n + 2)
     whole = (*lead, channels // (r * r), height * r, width * r)
-    return reshape(permute(apart, order), whole)  # type: ignore[no-any-return]
+    return reshape(permute(apart, order), whole)
 
 
 @publish("input: Tensor, downscale_factor: int", ("mt", "nn.functional"))
@@ -89,7 +89,7 @@ def pixel_unshuffle(input: Any, downscale_factor: int) -> Tensor:
     apart = reshape(input, (*lead, channels, height // r, r, width // r, r))
     order = (*range(n), n, n + 2, n + 4, n + 1, n + 3)
     whole = (*lead, channels * r * r, height // r, width // r)
-    return reshape(permute(apart, order), whole)  # type: ignore[no-any-return]
+    return reshape(permute(apart, order), whole)
 
 
 @publish("input: Tensor, groups: int", ("mt", "nn.functional"))
@@ -114,4 +114,4 @@ def channel_shuffle(input: Any, groups: int) -> Tensor:
         )
     apart = reshape(input, (shape[0], groups, shape[1] // groups, *shape[2:]))
     order = (0, 2, 1, *range(3, len(shape) + 1))
-    return reshape(permute(apart, order), shape)  # type: ignore[no-any-return]
+    return reshape(permute(apart, order), shape)

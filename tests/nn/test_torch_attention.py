@@ -167,8 +167,6 @@ def test_self_attention_unbatched_and_causal(need_weights):
 
 # ---- transformers -------------------------------------------------------------------------------
 
-needs_norms = pytest.mark.skipif(not hasattr(nn, "LayerNorm"), reason="LayerNorm comes later")
-
 LAYERS = [
     {"dropout": 0.0},
     {"dropout": 0.0, "norm_first": True, "batch_first": True, "activation": "gelu"},
@@ -176,7 +174,6 @@ LAYERS = [
 ]
 
 
-@needs_norms
 @pytest.mark.parametrize("options", LAYERS)
 @pytest.mark.parametrize("kind", ["Encoder", "Decoder"])
 def test_layers_print_save_and_compute_the_same(kind, options):
@@ -199,7 +196,6 @@ def test_layers_print_save_and_compute_the_same(kind, options):
     same_parameters(ours, theirs)
 
 
-@needs_norms
 @pytest.mark.parametrize("options", [*LAYERS[:2], {"dropout": 0.3}])
 def test_the_whole_transformer(options):
     ours, theirs = pair("Transformer", 8, 2, 2, 2, 16, **options)
@@ -219,7 +215,6 @@ def test_the_whole_transformer(options):
     same_parameters(ours, theirs)
 
 
-@needs_norms
 def test_weights_go_back_to_pytorch():
     ours = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16), 2, nn.LayerNorm(8)).eval()
     theirs = torch.nn.TransformerEncoder(

@@ -9,8 +9,6 @@ import microtensor as mt
 from microtensor import nn
 from microtensor.autograd import gradcheck, gradgradcheck
 
-needs_norms = pytest.mark.skipif(not hasattr(nn, "LayerNorm"), reason="LayerNorm comes later")
-
 
 def draw(*shape):
     x = np.random.default_rng(0).normal(size=shape)
@@ -90,7 +88,6 @@ def test_masks_of_a_wrong_shape_name_both_shapes():
         attend(mt.zeros(3, 2, 5), x, x)
 
 
-@needs_norms
 @pytest.mark.parametrize("norm_first", [False, True])
 def test_derivatives_of_layers(norm_first):
     mt.manual_seed(0)
@@ -103,7 +100,6 @@ def test_derivatives_of_layers(norm_first):
     assert gradcheck(decode, (x, memory))
 
 
-@needs_norms
 def test_a_stack_finds_a_causal_mask_by_itself():
     layer = nn.TransformerEncoderLayer(4, 2, 8, 0.0, batch_first=True, dtype=mt.float64)
     stack = nn.TransformerEncoder(layer, 2)
@@ -126,7 +122,6 @@ def test_a_stack_finds_a_causal_mask_by_itself():
     assert mt.allclose(hinted, stack(x, mask, is_causal=False))
 
 
-@needs_norms
 def test_copies_in_a_stack_start_equal_and_learn_apart():
     stack = nn.TransformerDecoder(nn.TransformerDecoderLayer(4, 2, 8, 0.0), 2, nn.LayerNorm(4))
     first, second = stack.layers
@@ -137,7 +132,6 @@ def test_copies_in_a_stack_start_equal_and_learn_apart():
     assert list(copy.deepcopy(stack).state_dict()) == list(stack.state_dict())
 
 
-@needs_norms
 def test_transformers_refuse_what_does_not_fit():
     model = nn.Transformer(4, 2, 1, 1, 8)
     with pytest.raises(RuntimeError, match="batch number"):
