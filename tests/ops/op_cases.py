@@ -14,7 +14,13 @@ from microtensor.ops import Op, registry
 WRITTEN_BY_HAND = ("cat", "copy", "overwrite", "view_put")
 
 # The rule for x accounts for log_sum, too: tried as the derivative of cross_entropy's gradient.
-NOT_ALONE = ("cross_entropy_backward", "cross_entropy_row_scale")
+NOT_ALONE = (
+    *("cross_entropy_backward", "cross_entropy_row_scale"),
+    # Of layers, with arguments that fit each other; tests/nn checks them.
+    *("batch_norm", "batch_norm_gradients", "row_norm_gradients"),
+    *("embedding", "embedding_backward", "embedding_row_factor"),
+    *("recurrent_layer", "recurrent_layer_gradients"),
+)
 
 # Their argument is taken for symmetric, and so is its gradient: they are tried on symmetric parts.
 SYMMETRIC = ("linalg_cholesky", "linalg_eigh")
