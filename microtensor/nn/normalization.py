@@ -150,7 +150,7 @@ class BatchNorm1d(_BatchNorm):
         >>> from microtensor import nn
         >>> nn.BatchNorm1d(2)(mt.tensor([[1.0, 5.0], [3.0, 5.0]])).round(decimals=3)
         tensor([[-1.,  0.],
-                [ 1.,  0.]], grad_fn=<RoundDecimalsBackward>)
+                [ 1.,  0.]], grad_fn=<RoundBackward0>)
     """
 
     _ranks = (2, 3)

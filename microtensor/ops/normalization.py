@@ -160,7 +160,7 @@ _row_norm: Any = declare_jointly(
         (((4, 6), (4,), (4,)), {"n": 6, "groups": 2, "inner": 3, "centered": True, "eps": 1e-5}),
         (
             ((4, 6), (6,)),
-            {"bias": None, "n": 6, "groups": 1, "inner": 1, "centered": False} | {"eps": 1e-5},
+            {"n": 6, "groups": 1, "inner": 1, "centered": False} | {"eps": 1e-5},
         ),
     ),
 )

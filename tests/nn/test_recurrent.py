@@ -140,3 +140,14 @@ X = mt.ones(5, 2, 4)
 def test_errors_name_what_is_wrong(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_many_steps_give_what_cells_give_one_by_one(bias, rng):
+    layer = nn.LSTM(3, 4, bias=bias, dtype=mt.float64)
+    cell = nn.LSTMCell(3, 4, bias=bias, dtype=mt.float64)
+    cell.load_state_dict({k[:-3]: v for k, v in layer.state_dict().items()})
+    x, state = mt.tensor(rng.normal(size=(12, 2, 3))), None
+    for step in x:
+        state = cell(step, state)
+    np.testing.assert_allclose(layer(x)[0][-1].detach(), state[0].detach(), rtol=1e-12)

@@ -20,6 +20,10 @@ NOT_ALONE = (
     "cross_entropy_row_scale",
     "ctc_backward",
     "ctc_curvature",
+    # Of layers, with arguments that fit each other; tests/nn checks them.
+    *("batch_norm", "batch_norm_gradients", "row_norm_gradients"),
+    *("embedding", "embedding_backward", "embedding_row_factor"),
+    *("recurrent_layer", "recurrent_layer_gradients"),
 )
 
 # Their argument is taken for symmetric, and so is its gradient: they are tried on symmetric parts.
