@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,10 @@ class Captured:
     """A captured function; see :func:`capture`."""
 
     def __init__(self, function: Callable[..., Any], check: int, copy_outputs: bool) -> None:
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(self, function, updated=())
         self.function = function
         self.copy_outputs = copy_outputs
-        self._unchecked = check
+        self.check = self._unchecked = check
         self._plans: dict[Any, list[Replay]] = {}
         self._latest: Replay | None = None
 
@@ -87,6 +88,22 @@ class Captured:
         plan.seal()
         return plan, plan.results()
 
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._attribute = name
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """Give the captured method of an instance: plans are kept there."""
+        if instance is None:
+            return self
+        method = self.function.__get__(instance, owner)
+        bound = Captured(method, self.check, self.copy_outputs)
+        instance.__dict__[self._attribute] = bound
+        return bound
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Captured:
+        """Give one without plans; of a method, that of the instance's copy."""
+        return Captured(deepcopy(self.function, memo), self.check, self.copy_outputs)
+
     def report(self) -> Report:
         """Give what the plan used last consists of.
 
@@ -112,6 +129,7 @@ def _input(tensor: Tensor) -> Tensor:
             "replay cannot carry gradients out of the function; detach() it"
         )
     own = wrap(np.array(tensor._array, order="C"))
+    own._cell = [0]  # in inference mode, too: it tells whether it was written to
     if node is not None:
         own.requires_grad = True
     return own
