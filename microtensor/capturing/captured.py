@@ -1,9 +1,10 @@
-"""``capture``: a function whose later calls are replays of what its first one did."""
+"""A captured function: its signatures, its plans, and which of them a call is for."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,10 @@ class Captured:
     """A captured function; see :func:`capture`."""
 
     def __init__(self, function: Callable[..., Any], check: int, copy_outputs: bool) -> None:
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(self, function, updated=())
         self.function = function
         self.copy_outputs = copy_outputs
-        self._unchecked = check
+        self.check = self._unchecked = check
         self._plans: dict[Any, list[Replay]] = {}
         self._latest: Replay | None = None
 
@@ -87,6 +88,22 @@ class Captured:
         plan.seal()
         return plan, plan.results()
 
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._attribute = name
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """Give the captured method of an instance: plans are kept there."""
+        if instance is None:
+            return self
+        method = self.function.__get__(instance, owner)
+        bound = Captured(method, self.check, self.copy_outputs)
+        instance.__dict__[self._attribute] = bound
+        return bound
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Captured:
+        """Give one without plans; of a method, that of the instance's copy."""
+        return Captured(deepcopy(self.function, memo), self.check, self.copy_outputs)
+
     def report(self) -> Report:
         """Give what the plan used last consists of.
 
@@ -112,6 +129,7 @@ def _input(tensor: Tensor) -> Tensor:
             "replay cannot carry gradients out of the function; detach() it"
         )
     own = wrap(np.array(tensor._array, order="C"))
+    own._cell = [0]  # in inference mode, too: it tells whether it was written to
     if node is not None:
         own.requires_grad = True
     return own
@@ -142,57 +160,3 @@ def _signature(args: Any, kwargs: Any) -> Any:
 
     shape = rebuilt((args, kwargs), note)
     return repr(shape), tuple(parts)
-
-
-def capture(
-    function: Callable[..., Any] | None = None, *, check: int = 0, copy_outputs: bool = True
-) -> Any:
-    """Let a function's first call be written down, and later ones be replayed from C.
-
-    The first call runs the function in eager mode and records which kernels it calls on which
-    memory; later calls with arguments of the same kind copy these in and replay that. The numbers
-    are those of eager mode. What is captured, what is frozen and what raises is in docs/capture.md.
-
-    Args:
-        function: what to capture: forward, backward, clipping, optimizer step, schedule, metrics;
-            anything made of operations on tensors. None makes a decorator with options.
-        check: how many of the first replays to compare with what the function does in eager mode
-            from the same state, parameters included.
-        copy_outputs: False gives the plan's own buffers, which the next call overwrites, instead of
-            copies.
-
-    Returns:
-        A callable that takes what the function takes; ``report()`` says what its latest plan
-        consists of.
-
-    Raises:
-        TypeError: what is captured is no function; when called, an argument that is neither a
-            tensor nor hashable, or a NumPy array.
-        ValueError: ``check`` is no whole number, or negative.
-        RuntimeError: when called, something that a replay could not do again: a value is read, an
-            argument written to, something else than tensors returned, nothing computed; or, with
-            ``check``, a replay that gives something else than eager mode does.
-
-    Example:
-        >>> import microtensor as mt
-        >>> w = mt.tensor([1.0, 2.0], requires_grad=True)
-        >>> optimizer = mt.optim.SGD([w], lr=0.25)
-        >>> @mt.capture
-        ... def step(x):
-        ...     optimizer.zero_grad()
-        ...     loss = ((w - x) ** 2).sum()
-        ...     loss.backward()
-        ...     optimizer.step()
-        ...     return loss
-        >>> [step(mt.zeros(2)).item() for _ in range(3)]
-        [5.0, 1.25, 0.3125]
-        >>> step.report().steps[-1]
-        'SGD'
-    """
-    if function is None:
-        return functools.partial(capture, check=check, copy_outputs=copy_outputs)
-    if isinstance(check, bool) or not isinstance(check, int) or check < 0:
-        raise ValueError(f"capture: check must be a whole number of calls, at least 0, got {check}")
-    if not callable(function):
-        raise TypeError(f"capture: expected a function, not {type(function).__name__}")
-    return Captured(function, check, copy_outputs)

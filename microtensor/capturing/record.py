@@ -17,7 +17,7 @@ import numpy as np
 
 from microtensor import random
 from microtensor.capturing.calls import ENTRIES, Entry, NativeCall, Step, filled, proven
-from microtensor.capturing.lines import called, user_line
+from microtensor.capturing.lines import called, of_user, user_line
 from microtensor.capturing.memory import Array, altered, arrays_in, rebuilt, root_of
 from microtensor.capturing.places import Places, active
 from microtensor.capturing.state import module_state, options_of
@@ -230,7 +230,8 @@ class Recorder:
     def number(self, make: Any, value: Any, *rest: Any) -> Any:
         """Note that an array was made of one of Python's numbers."""
         array = make(value, *rest)
-        if not isinstance(value, np.generic | np.ndarray):
+        # A number of NumPy's may be computed from arrays; a user's is not, who cannot see any.
+        if not isinstance(value, np.generic | np.ndarray) or of_user():
             self.constants[id(array)] = array
         return array
 

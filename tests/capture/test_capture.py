@@ -1,5 +1,6 @@
 """What ``capture`` promises: inputs, outputs, gradients, guards, threads, errors."""
 
+import copy as copying
 import gc
 import threading
 import weakref
@@ -159,6 +160,49 @@ def test_a_plan_holds_no_more_than_it_needs():
     del f
     gc.collect()
     assert gone() is None
+
+
+def test_numbers_of_numpys_are_numbers():
+    f = mt.capture(lambda x: (x * np.sqrt(4.0) + np.float32(1)).add_(np.int64(2)))
+    for value in (1.0, 5.0):
+        assert f(mt.full((2,), value)).tolist() == [2 * value + 3] * 2
+
+
+def test_a_module_and_a_method_can_be_captured():
+    model = small()
+    f = mt.capture(model)
+    for seed in range(3):
+        x, _ = batch(seed)
+        assert (f(x) == model(x)).all()
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = nn.Linear(3, 2)
+
+        @mt.capture
+        def forward(self, x):
+            return self.inner(x)
+
+    first, second = Net(), Net()
+    for seed in range(3):
+        x, _ = batch(seed)
+        assert (first(x) == first.inner(x)).all() and (second(x) == second.inner(x)).all()
+    copy = copying.deepcopy(first)
+    with mt.no_grad():
+        copy.inner.weight.zero_()
+    assert (copy(x) == copy.inner.bias).all() and not (first(x) == first.inner.bias).all()
+
+
+def test_inference_mode():
+    model = small()
+    f = mt.capture(model)
+    with mt.inference_mode():
+        for seed in range(3):
+            x, _ = batch(seed)
+            assert f(x).is_inference() and (f(x) == model(x)).all()
+        with pytest.raises(RuntimeError, match="writes into one of its inputs"):
+            mt.capture(lambda x: x.add_(1))(mt.ones(2))
 
 
 # ---- state ---------------------------------------------------------------------------------------
