@@ -55,7 +55,9 @@ class _NormBase(Module):
         both = affine and bias
         self.register_parameter("bias", parameter(num_features, kind) if both else None)
         track = track_running_stats
-        self.register_buffer("running_mean", buffer(np.zeros(num_features, kind)) if track else None)
+        self.register_buffer(
+            "running_mean", buffer(np.zeros(num_features, kind)) if track else None
+        )
         self.register_buffer("running_var", buffer(np.ones(num_features, kind)) if track else None)
         count = buffer(np.array(0, np.int64)) if track else None
         self.register_buffer("num_batches_tracked", count)
@@ -369,8 +371,7 @@ class RMSNorm(Module):
     def extra_repr(self) -> str:
         """Return the constructor's arguments."""
         return (
-            f"{self.normalized_shape}, eps={self.eps}, "
-            f"elementwise_affine={self.elementwise_affine}"
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
         )
 
 
@@ -458,9 +459,7 @@ class LocalResponseNorm(Module):
         networks.
     """
 
-    def __init__(
-        self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
-    ) -> None:
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
         super().__init__()
         self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
 
