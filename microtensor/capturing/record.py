@@ -33,6 +33,10 @@ capturing = make_lock()
 
 ANY: Any = object()
 
+# Ops with the calls into C that they make, whatever the values: tried once, not in every capture.
+_steady: set[tuple[Any, ...]] = set()
+_MOST_KNOWN = 4096
+
 
 class Recorder:
     """The record of one run of a function.
@@ -131,7 +135,7 @@ class Recorder:
         native = (
             bool(calls)
             and proven(calls, known, outputs)
-            and self._steady(forward, given, named, calls)
+            and self._steady(name, forward, given, named, calls)
         )
         step = Step(name, forward, given, named, outputs, calls if native else [])
         self._keep(step.arrays())
@@ -150,9 +154,17 @@ class Recorder:
             self._calls = None
 
     def _steady(
-        self, forward: Any, given: tuple[Any, ...], named: dict[str, Any], calls: list[NativeCall]
+        self,
+        name: str,
+        forward: Any,
+        given: tuple[Any, ...],
+        named: dict[str, Any],
+        calls: list[NativeCall],
     ) -> bool:
         """Say whether an op makes the same calls for other values: it may read some itself."""
+        form = name, *(call.form() for call in calls)
+        if form in _steady:
+            return True
 
         def alter(value: Any) -> Any:
             return altered(value) if isinstance(value, np.ndarray) else value
@@ -168,7 +180,12 @@ class Recorder:
         finally:
             for state, value in zip(states, kept, strict=True):
                 state[...] = value
-        return [call.form() for call in again] == [call.form() for call in calls]
+        if form != (name, *(call.form() for call in again)):
+            return False
+        if len(_steady) >= _MOST_KNOWN:
+            _steady.clear()
+        _steady.add(form)
+        return True
 
     def kernel(self, name: str, kernel: Any, given: tuple[Any, ...], named: dict[str, Any]) -> None:
         """Record a kernel that is called outside of ops."""
