@@ -427,8 +427,17 @@ def test_importing_brings_in_neither_plots_nor_peers():
 def test_public_names_are_pytorchs(torch):
     ours = {n for n in vars(mt) if not n.startswith("_")}
     own = {"config", "dtypes", "engine", "functions", "kernels", "ops", "show_config", "printing"}
-    own |= {"capture", "capturing", "lab", "layouts", "tensor", "variates"}
-    own |= {"capture", "lab", "tensor", "conversion", "copying", "description", "devices"}
+    own |= {
+        "capture",
+        "capturing",
+        "determinism",
+        "lab",
+        "layouts",
+        "summary",
+        "tensor",
+        "variates",
+    }
+    own |= {"conversion", "copying", "description", "devices"}
     own |= {"interop", "locks"}
     unknown = {n for n in ours - own if not hasattr(torch, n)}
     assert unknown == set()

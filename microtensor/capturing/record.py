@@ -38,6 +38,12 @@ _steady: set[tuple[Any, ...]] = set()
 _MOST_KNOWN = 4096
 
 
+def _object_at(address: int) -> Any:
+    """Give the array at an address; 0 if there is none, which an address of None says, too."""
+    found = _ctypes.PyObj_FromPtr(address) if address else None
+    return 0 if found is None else found
+
+
 class Recorder:
     """The record of one run of a function.
 
@@ -223,7 +229,7 @@ class Recorder:
         if calls is None:
             return int(function(*given))
         arguments = [
-            _ctypes.PyObj_FromPtr(value) if takes_array and value else value
+            _object_at(value) if takes_array else value
             for takes_array, value in zip(entry.takes_array, given, strict=True)
         ]
         before = {

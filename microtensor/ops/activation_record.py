@@ -168,7 +168,8 @@ def _learned_backward_forward(kernel: Callable[..., None], count: int) -> Callab
 
     def forward(g: Array, x: Array, *parameters: Array) -> Array:
         if g.dtype is not x.dtype:
-            g = g.astype(x.dtype)
+            narrow, g = g, empty(g.shape, x.dtype)
+            kernels.cast(narrow, g)
         out = empty(g.shape, x.dtype)
         kernel(g, x, out, *parameters, *nobody)
         return out
@@ -176,7 +177,7 @@ def _learned_backward_forward(kernel: Callable[..., None], count: int) -> Callab
     return forward
 
 
-def _all_at_once(op: Op, kernel: Callable[..., None]) -> None:
+def _all_at_once(op: Op, kernel: str) -> None:
     """Let a first-order walk take the gradients of input and parameters in one pass over both.
 
     The rules say the same, an op at a time, and are what is differentiated again.
@@ -188,13 +189,14 @@ def _all_at_once(op: Op, kernel: Callable[..., None]) -> None:
             return one_by_one(g, parents, saved)
         x, *parameters = saved
         if g.dtype is not x.dtype:
-            g = g.astype(x.dtype)
+            narrow, g = g, empty(g.shape, x.dtype)
+            kernels.cast(narrow, g)
         out = empty(g.shape, x.dtype)
         sums = [
             None if parent is None else empty(p.shape, p.dtype)
             for p, parent in zip(parameters, parents[1:], strict=True)
         ]
-        kernel(g, x, out, *parameters, *sums)
+        getattr(kernels, kernel)(g, x, out, *parameters, *sums)  # of the moment, for captures
         return (None if parents[0] is None else out, *sums)
 
     op.backward = backward
@@ -323,7 +325,7 @@ def activation(
         **fields,
     )
     if learned:
-        _all_at_once(either.op, getattr(kernels, f"{kernel}_backward"))
+        _all_at_once(either.op, f"{kernel}_backward")
     if inplace_function:
         offer_in_place(name, either.op.public, f"input: Tensor{typed}", namespaces)
     ACTIVATIONS[key or name] = either.op
