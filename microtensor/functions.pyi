@@ -379,7 +379,7 @@ def acos(input: Tensor) -> Tensor:
 def acosh(input: Tensor) -> Tensor:
     """Give the inverse of the hyperbolic cosine; NaN below 1."""
 
-def adaptive_avg_pool1d(input: Tensor, output_size: _int | None | tuple[_int | None, ...]) -> Tensor:
+def adaptive_avg_pool1d(input: Tensor, output_size: _int | tuple[_int | None, ...] | None) -> Tensor:
     """Give the average of each of as many parts as are asked for."""
 
 def add(input: Tensor | _float, other: Tensor | _float, *, alpha: _float = 1) -> Any:

@@ -155,22 +155,22 @@ __all__ = [
 def absolute(input: Tensor) -> Tensor:
     """Give the absolute value."""
 
-def adaptive_avg_pool1d(input: Tensor, output_size: _int | None | tuple[_int | None, ...]) -> Tensor:
+def adaptive_avg_pool1d(input: Tensor, output_size: _int | tuple[_int | None, ...] | None) -> Tensor:
     """Give the average of each of as many parts as are asked for."""
 
-def adaptive_avg_pool2d(input: Tensor, output_size: _int | None | tuple[_int | None, ...]) -> Tensor:
+def adaptive_avg_pool2d(input: Tensor, output_size: _int | tuple[_int | None, ...] | None) -> Tensor:
     """Give the average of each of as many parts as are asked for."""
 
-def adaptive_avg_pool3d(input: Tensor, output_size: _int | None | tuple[_int | None, ...]) -> Tensor:
+def adaptive_avg_pool3d(input: Tensor, output_size: _int | tuple[_int | None, ...] | None) -> Tensor:
     """Give the average of each of as many parts as are asked for."""
 
-def adaptive_max_pool1d(input: Tensor, output_size: _int | None | tuple[_int | None, ...], return_indices: _bool = False) -> Any:
+def adaptive_max_pool1d(input: Tensor, output_size: _int | tuple[_int | None, ...] | None, return_indices: _bool = False) -> Any:
     """Give the largest element of each of as many parts as are asked for."""
 
-def adaptive_max_pool2d(input: Tensor, output_size: _int | None | tuple[_int | None, ...], return_indices: _bool = False) -> Any:
+def adaptive_max_pool2d(input: Tensor, output_size: _int | tuple[_int | None, ...] | None, return_indices: _bool = False) -> Any:
     """Give the largest element of each of as many parts as are asked for."""
 
-def adaptive_max_pool3d(input: Tensor, output_size: _int | None | tuple[_int | None, ...], return_indices: _bool = False) -> Any:
+def adaptive_max_pool3d(input: Tensor, output_size: _int | tuple[_int | None, ...] | None, return_indices: _bool = False) -> Any:
     """Give the largest element of each of as many parts as are asked for."""
 
 def affine_grid(theta: Tensor, size: Sequence[_int], align_corners: _bool | None = None) -> Tensor:

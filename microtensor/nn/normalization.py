@@ -229,17 +229,17 @@ class _InstanceNorm(_NormBase):
         return result.squeeze(0) if single else result
 
 
-class InstanceNorm1d(_InstanceNorm):
+class InstanceNorm1d(_InstanceNorm):  # noqa: D101
     __doc__ = _InstanceNorm.__doc__
     _ranks = (2, 3)
 
 
-class InstanceNorm2d(_InstanceNorm):
+class InstanceNorm2d(_InstanceNorm):  # noqa: D101
     __doc__ = _InstanceNorm.__doc__
     _ranks = (3, 4)
 
 
-class InstanceNorm3d(_InstanceNorm):
+class InstanceNorm3d(_InstanceNorm):  # noqa: D101
     __doc__ = _InstanceNorm.__doc__
     _ranks = (4, 5)
 

@@ -177,27 +177,40 @@ def _learned_backward_forward(kernel: Callable[..., None], count: int) -> Callab
     return forward
 
 
-def _all_at_once(op: Op, kernel: str) -> None:
+def _all_at_once(op: Op, kernel: Callable[..., None], typed: str) -> None:
     """Let a first-order walk take the gradients of input and parameters in one pass over both.
 
     The rules say the same, an op at a time, and are what is differentiated again.
     """
     one_by_one = op.backward
 
-    def backward(g: Any, parents: tuple[Any, ...], saved: tuple[Any, ...]) -> tuple[Any, ...]:
-        if type(g) is not np.ndarray or not any(parents[1:]):
-            return one_by_one(g, parents, saved)
-        x, *parameters = saved
+    def forward(g: Array, x: Array, *given: Any) -> tuple[Any, ...]:
+        *parameters, wanted = given
         if g.dtype is not x.dtype:
             narrow, g = g, empty(g.shape, x.dtype)
             kernels.cast(narrow, g)
         out = empty(g.shape, x.dtype)
         sums = [
-            None if parent is None else empty(p.shape, p.dtype)
-            for p, parent in zip(parameters, parents[1:], strict=True)
+            empty(p.shape, p.dtype) if asked else None
+            for p, asked in zip(parameters, wanted[1:], strict=True)
         ]
-        getattr(kernels, kernel)(g, x, out, *parameters, *sums)  # of the moment, for captures
-        return (None if parents[0] is None else out, *sums)
+        kernel(g, x, out, *parameters, *sums)
+        return (out if wanted[0] else None, *sums)
+
+    gradients = declare(
+        f"{op.name}_gradients",
+        f"grad: Tensor, input: Tensor{typed}, wanted: Any",
+        forward,
+        outputs=tuple(f"by_{name}" for name in op.inputs),
+        summary=f"Give the gradients of {op.name} by input and parameters.",
+        namespaces=(),
+    )
+
+    def backward(g: Any, parents: tuple[Any, ...], saved: tuple[Any, ...]) -> tuple[Any, ...]:
+        if type(g) is not np.ndarray or not any(parents[1:]):
+            return one_by_one(g, parents, saved)
+        found: tuple[Any, ...] = gradients(g, *saved, tuple(p is not None for p in parents))
+        return found
 
     op.backward = backward
 
@@ -325,7 +338,7 @@ def activation(
         **fields,
     )
     if learned:
-        _all_at_once(either.op, f"{kernel}_backward")
+        _all_at_once(either.op, getattr(kernels, f"{kernel}_backward"), typed)
     if inplace_function:
         offer_in_place(name, either.op.public, f"input: Tensor{typed}", namespaces)
     ACTIVATIONS[key or name] = either.op

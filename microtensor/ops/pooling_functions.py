@@ -392,7 +392,7 @@ def _make_adaptive(dims: int) -> tuple[Any, Any]:
     def adaptive_avg_pool(input: Any, output_size: Any) -> Tensor:
         return _adaptive_avg(average, dims, input, output_size)
 
-    size = "output_size: int | None | tuple[int | None, ...]"
+    size = "output_size: int | tuple[int | None, ...] | None"
     return (
         _offer(
             largest, dims, adaptive_max_pool, _ADAPTIVE, f"{size}, return_indices: bool = False",
