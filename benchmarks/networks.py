@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import models_gpt
 import numpy as np
 
 Made = tuple[Any, Any, Any]  # model, inputs, labels
@@ -79,7 +80,29 @@ def resnet8(library: Any, batch: int, normalized: bool = True) -> Made:
     return model, *images(library, batch, 3, 32, 10)
 
 
+def lstm(library: Any, batch: int) -> Made:
+    """An LSTM 128 wide over 50 characters of 65, each of which it is to foresee."""
+    nn = library.nn
+
+    class LanguageModel(nn.Module):  # type: ignore[name-defined, misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding = nn.Embedding(65, 128)
+            self.lstm = nn.LSTM(128, 128, batch_first=True)
+            self.head = nn.Linear(128, 65)
+
+        def forward(self, index: Any) -> Any:
+            output, _ = self.lstm(self.embedding(index))
+            return self.head(output).view(-1, 65)
+
+    text = np.random.default_rng(0).integers(0, 65, (batch, 51))
+    index, target = text[:, :-1].copy(), text[:, 1:].reshape(-1)
+    return LanguageModel(), library.tensor(index), library.tensor(target)
+
+
 NETWORKS: dict[str, Callable[[Any, int], Made]] = {
+    "GPT": models_gpt.gpt,
+    "LSTM": lstm,
     "LeNet": lenet,
     "ResNet-8": resnet8,
     "ResNet-8-bare": lambda library, batch: resnet8(library, batch, normalized=False),
@@ -87,20 +110,33 @@ NETWORKS: dict[str, Callable[[Any, int], Made]] = {
 """By name, without the batch size; one that is added here gets a row in layers.py's TARGETS."""
 
 
-def training(library: Any, case: str, rate: float, **options: Any) -> Callable[[int], float]:
-    """Build a case such as "LeNet@64"; return what takes n steps and gives the last one's loss."""
+def training(
+    library: Any, case: str, rate: float, captured: bool = False, **options: Any
+) -> Callable[[int], float]:
+    """Build a case such as "LeNet@64"; return what takes n steps and gives the last one's loss.
+
+    With ``captured`` the steps are replayed by microtensor.capture.
+    """
     name, _, batch = case.partition("@")
     model, x, y = NETWORKS[name](library, int(batch))
     seed_parameters(library, model)
     criterion = library.nn.CrossEntropyLoss()
-    optimizer = library.optim.Adam(model.parameters(), lr=rate, **options)
+    rule = library.optim.AdamW if name == "GPT" else library.optim.Adam
+    optimizer = rule(model.parameters(), lr=rate, **options)
+
+    def step(x: Any, y: Any) -> Any:
+        optimizer.zero_grad()
+        loss = criterion(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    if captured:
+        step = library.capture(step)
 
     def train(n: int) -> float:
         for _ in range(n):
-            optimizer.zero_grad()
-            loss = criterion(model(x), y)
-            loss.backward()
-            optimizer.step()
+            loss = step(x, y)
         return float(loss.item())
 
     return train

@@ -110,7 +110,7 @@ int mt_array_gru_cell_backward(uintptr_t g, uintptr_t gates, uintptr_t before, u
                                uintptr_t h_out, uintptr_t direct);
 int64_t mt_array_embedding(uintptr_t weight, uintptr_t index, uintptr_t y);
 int64_t mt_array_embedding_backward(int64_t padding, uintptr_t g, uintptr_t index, uintptr_t out);
-/* y = x, of the same shape and dtype. */
+/* y = x, of the same shape and dtype; a matrix x may lie column by column. */
 int mt_array_copy(uintptr_t x, uintptr_t y);
 /* y = value, of float32 or float64. */
 int mt_array_fill(double value, uintptr_t y);

@@ -531,15 +531,39 @@ int mt_array_cross_entropy_backward(int reduction, int64_t ignore_index, double 
                     call.weight ? IN(call.weight) : NULL, IN(log_sum), IN(total), OUT(out));
 }
 
+/* y (rows, columns) = x, which lies column by column, in blocks that stay in cache. */
+#define MT_TRANSPOSE(name, type)                                                                   \
+    static void name(int64_t rows, int64_t columns, const type *x, type *y) {                      \
+        for (int64_t top = 0; top < rows; top += 16)                                               \
+            for (int64_t left = 0; left < columns; left += 16)                                     \
+                for (int64_t i = top; i < rows && i < top + 16; i++)                               \
+                    for (int64_t j = left; j < columns && j < left + 16; j++)                      \
+                        y[i * columns + j] = x[j * rows + i];                                      \
+    }
+MT_TRANSPOSE(transpose_narrow, uint32_t)
+MT_TRANSPOSE(transpose_wide, uint64_t)
+
 int mt_array_copy(uintptr_t x_, uintptr_t y_) {
-    const struct mt_ndarray *x = mt_input(x_), *y = mt_output(y_);
-    if (!x || !y || !same_shape(x, y))
+    const struct mt_ndarray *x = (const struct mt_ndarray *)x_, *y = mt_output(y_);
+    if (!x || x->type != mt_ndarray_type || !y || !same_shape(x, y))
         return -1;
     const void *dtype = x->dtype;
     const int narrow = dtype == mt_dtype_f32 || dtype == mt_dtype_u32;
     if (!narrow && dtype != mt_dtype_f64 && dtype != mt_dtype_i64 && dtype != mt_dtype_u64)
         return -1;
-    memmove(y->data, x->data, (size_t)mt_size(x) * (narrow ? 4 : 8));
+    const int64_t bytes = mt_size(x) * (narrow ? 4 : 8);
+    if (x->flags & MT_FLAG_C_CONTIGUOUS) {
+        memmove(y->data, x->data, (size_t)bytes);
+        return 0;
+    }
+    if (x->ndim != 2 || !(x->flags & MT_FLAG_F_CONTIGUOUS) ||
+        !(x->data + bytes <= y->data || y->data + bytes <= x->data) ||
+        (uintptr_t)x->data % (narrow ? 4 : 8) || (uintptr_t)y->data % (narrow ? 4 : 8))
+        return -1;
+    if (narrow)
+        transpose_narrow(x->shape[0], x->shape[1], (const void *)x->data, (void *)y->data);
+    else
+        transpose_wide(x->shape[0], x->shape[1], (const void *)x->data, (void *)y->data);
     return 0;
 }
 

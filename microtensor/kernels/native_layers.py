@@ -178,6 +178,11 @@ def embedding_backward(g: Any, index: Any, padding: int, out: Any) -> None:
         otherwise(embedding_backward, twin.embedding_backward, g, index, padding, out)
 
 
+def copy_into(x: Any, out: Any) -> None:
+    if lib.mt_array_copy(id(x), id(out)):
+        twin.copy_into(x, out)
+
+
 LAYERS: dict[str, Any] = {
     kernel.__name__: kernel
     for kernel in (
@@ -192,6 +197,7 @@ LAYERS: dict[str, Any] = {
         gru_cell_backward,
         embedding,
         embedding_backward,
+        copy_into,
     )
 }
 for _name, _kernel in LAYERS.items():

@@ -6,8 +6,6 @@ import math
 import warnings
 from typing import Any
 
-import numpy as np
-
 from microtensor.nn import functional as F
 from microtensor.nn import init
 from microtensor.nn.factory import checked_count, kind_of, parameter
@@ -16,7 +14,7 @@ from microtensor.nn.parameter import Parameter
 from microtensor.nn.utils.rnn import PackedSequence
 from microtensor.ops.joining import cat, stack
 from microtensor.ops.recurrent import GATES, recurrent_layer
-from microtensor.tensor import Tensor, wrap
+from microtensor.tensor import Tensor
 
 _layer = recurrent_layer.op.public
 
@@ -149,7 +147,7 @@ class RNNBase(Module):
         """Give an initial state, of shape (layers * directions, batch, width)."""
         count = self.num_layers * (1 + self.bidirectional)
         if given is None:
-            return wrap(np.zeros((count, batch, width), like._array.dtype))
+            return like.new_zeros((count, batch, width))
         wanted = (count, width) if single else (count, batch, width)
         if given.ndim != len(wanted):
             raise RuntimeError(
@@ -481,8 +479,7 @@ class RNNCellBase(Module):
         for place, state in enumerate(states):
             wanted = (self.hidden_size,) if single else (input.shape[0], self.hidden_size)
             if state is None:
-                zeros = np.zeros((input.shape[0], self.hidden_size), input._array.dtype)
-                given.append(wrap(zeros))
+                given.append(input.new_zeros((input.shape[0], self.hidden_size)))
                 continue
             if tuple(state.shape) != wanted:
                 raise RuntimeError(

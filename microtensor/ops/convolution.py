@@ -14,7 +14,7 @@ import numpy as np
 
 from microtensor import kernels
 from microtensor.ops import samples
-from microtensor.ops.arrays import Array, empty
+from microtensor.ops.arrays import Array, empty, known
 from microtensor.ops.declare import declare
 from microtensor.ops.reductions import sum
 from microtensor.ops.shape import reshape
@@ -37,7 +37,7 @@ def _forward(
     size: Sizes,
 ) -> Array:
     out = empty((x.shape[0], weight.shape[0], *size), x.dtype)
-    windows = window_numbers(weight.shape[2:], stride, padding, dilation, groups)
+    windows = known(window_numbers(weight.shape[2:], stride, padding, dilation, groups))
     kernels.convolution(as_volumes(x), as_volumes(weight), bias, windows, as_volumes(out))
     return out
 
@@ -53,7 +53,7 @@ def _input_forward(
     size: Sizes,
 ) -> Array:
     out = empty((y.shape[0], weight.shape[1] * groups, *size), y.dtype)
-    windows = window_numbers(weight.shape[2:], stride, padding, dilation, groups)
+    windows = known(window_numbers(weight.shape[2:], stride, padding, dilation, groups))
     kernels.convolution_input(as_volumes(y), as_volumes(weight), bias, windows, as_volumes(out))
     return out
 
@@ -68,7 +68,7 @@ def _weight_forward(
     size: Sizes,
 ) -> Array:
     out = empty((y.shape[1], x.shape[1] // groups, *size), x.dtype)
-    windows = window_numbers(size, stride, padding, dilation, groups)
+    windows = known(window_numbers(size, stride, padding, dilation, groups))
     kernels.convolution_weight(as_volumes(y), as_volumes(x), windows, as_volumes(out))
     return out
 
@@ -168,7 +168,7 @@ def _unfold_forward(
     for n in blocks:
         count *= n
     out = empty((x.shape[0], height, count), x.dtype)
-    numbers = window_numbers(kernel, stride, padding, dilation)
+    numbers = known(window_numbers(kernel, stride, padding, dilation))
     kernels.unfold_windows(as_volumes(x), numbers, as_volumes(out.reshape(*out.shape[:2], *blocks)))
     return out
 
@@ -186,7 +186,7 @@ def _fold_forward(
     for n in kernel:
         channels //= n
     out = empty((columns.shape[0], channels, *size), columns.dtype)
-    numbers = window_numbers(kernel, stride, padding, dilation)
+    numbers = known(window_numbers(kernel, stride, padding, dilation))
     volumes = as_volumes(np.ascontiguousarray(columns).reshape(*columns.shape[:2], *blocks))
     kernels.fold_windows(volumes, numbers, as_volumes(out))
     return out

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from microtensor import kernels
-from microtensor.ops.arrays import Array, empty
+from microtensor.ops.arrays import Array, constant, copied, empty
 from microtensor.ops.declare import declare
 from microtensor.ops.joining import cat
 from microtensor.ops.joint import declare_jointly, recorded, through
@@ -50,14 +50,14 @@ def _forward(
     batch, n = len(hidden), weight_hh.shape[0] // GATES[mode]
     gates = np.ascontiguousarray(gates)
     weight_hh = np.ascontiguousarray(weight_hh)
-    state = hidden.copy()
+    state = copied(hidden)
     output = empty((rows, hidden.shape[1]), dtype)
     before = empty(output.shape, dtype)
     products = empty((batch, weight_hh.shape[0]), dtype)
     kept = empty((rows, 4 * n), dtype) if mode in ("LSTM", "GRU") else None
     memory = cells = cells_before = full = None
     if cell is not None:
-        memory = cell.copy()
+        memory = copied(cell)
         cells, cells_before = empty((rows, n), dtype), empty((rows, n), dtype)
         full = output if weight_hr is None else empty((rows, n), dtype)
     transposed = None
@@ -115,8 +115,9 @@ def _gradients_forward(
     rows, width = output.shape
     dtype, batch, n = output.dtype, max(sizes), weight_hh.shape[0] // GATES[mode]
     weight_hh = np.ascontiguousarray(weight_hh)
-    state = np.zeros((batch, width), dtype) if g_hidden is None else g_hidden.copy()
-    memory = np.zeros((batch, n), dtype) if g_cell is None or mode != "LSTM" else g_cell.copy()
+    state = constant(0.0, (batch, width), dtype) if g_hidden is None else copied(g_hidden)
+    with_cell = g_cell is not None and mode == "LSTM"
+    memory = copied(g_cell) if with_cell else constant(0.0, (batch, n), dtype)
     by_input = empty((rows, GATES[mode] * n), dtype)
     by_product = empty(by_input.shape, dtype) if mode == "GRU" else by_input
     projected = None if weight_hr is None else empty((rows, width), dtype)
