@@ -13,11 +13,13 @@ from microtensor.lab.curve_fit import CURVES, curve_fit
 from microtensor.lab.data import DATASETS, REGRESSIONS, Dataset, dataset, load, load_csv, regression
 from microtensor.lab.depth import DepthPlan, activation_depth
 from microtensor.lab.doctor import Diagnosis, Finding, diagnose
+from microtensor.lab.fit import Fit, fit
 from microtensor.lab.landscape import loss_landscape
 from microtensor.lab.linear import Plan, linear_collapse
 from microtensor.lab.local_map import LocalMap, collapse_at
 from microtensor.lab.optimizers import OPTIMIZERS, Range, Recipe
 from microtensor.lab.problems import TASKS, Problem, Task, task, task_names
+from microtensor.lab.published import published
 from microtensor.lab.race import RACE_RATES, RACERS, race
 from microtensor.lab.regions import Regions, regions
 from microtensor.lab.report import report
@@ -43,6 +45,7 @@ __all__ = [
     "DepthPlan",
     "Diagnosis",
     "Finding",
+    "Fit",
     "LocalMap",
     "Plan",
     "Problem",
@@ -67,11 +70,13 @@ __all__ = [
     "curve_fit",
     "dataset",
     "diagnose",
+    "fit",
     "linear_collapse",
     "load",
     "load_csv",
     "loss_landscape",
     "panel_names",
+    "published",
     "race",
     "regions",
     "regression",

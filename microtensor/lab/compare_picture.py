@@ -58,7 +58,7 @@ def _matrix(rankings: Sequence[Ranking]) -> Figure:
     order = np.argsort(np.minimum(behind, _MOST_ORDERS).mean(0), kind="stable")
     first = [ranking.winner for ranking in rankings if ranking.winner]
     with styled():
-        figure = plot.new_figure(max(6.0, 2.2 + 0.78 * len(names)), 1.9 + 0.46 * len(rankings))
+        figure = plot.new_figure(max(8.5, 2.2 + 0.78 * len(names)), 1.9 + 0.46 * len(rankings))
         axes = figure.subplots()
         image = axes.imshow(
             behind[:, order], cmap="cividis_r", vmin=0, vmax=_MOST_ORDERS, aspect="auto"
@@ -120,7 +120,7 @@ def _curves(rankings: Sequence[Ranking]) -> Figure:
     columns = min(4, len(rankings))
     rows = math.ceil(len(rankings) / columns)
     with styled():
-        figure = plot.new_figure(max(6.0, 3.4 * columns), 0.7 + 2.7 * rows)
+        figure = plot.new_figure(max(9.5, 3.4 * columns), 0.7 + 2.7 * rows)
         panels = figure.subplots(rows, columns, squeeze=False)
         late = []
         for place, axes in enumerate(panels.flat):
@@ -299,7 +299,7 @@ def _multiples(number: int) -> tuple[Figure, list[Any]]:
     """Return a figure of small panels that share their axes; those beyond the number are gone."""
     columns = min(4, number)
     rows = math.ceil(number / columns)
-    figure = plot.new_figure(max(5.5, 2.5 * columns), 1.5 + 1.75 * rows)
+    figure = plot.new_figure(max(9.5, 2.5 * columns), 1.5 + 1.75 * rows)
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     for axes in panels.flat[number:]:
         axes.remove()

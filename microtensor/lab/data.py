@@ -384,26 +384,34 @@ def standardise(data: Dataset, rows: Sequence[NDArray[np.int64]]) -> list[Part]:
     A column that is constant in the first part is centred only. Numbers to be predicted are
     standardised likewise.
     """
-    first = data.x[rows[0]]
-    mean, deviation = first.mean(0), first.std(0)
-    # Rounding leaves a constant column a deviation of about 1e-16 times its size, not zero.
-    constant = deviation <= 1e-12 * np.abs(first).max(0, initial=0.0)
-    deviation = np.where(constant, 1.0, deviation)
+    mean, deviation = scale_of(data.x[rows[0]])
     y = data.y
     if not data.classes:
-        known = y[rows[0]]
-        y = (y - known.mean()) / (known.std() or 1.0)
+        middle, spread = scale_of(y[rows[0]])
+        y = (y - middle) / spread
     return [Part((data.x[part] - mean) / deviation, y[part]) for part in rows]
 
 
 def parts(data: Dataset, seed: int, run: int) -> list[Part]:
-    """Return the training, validation and test parts of a run.
+    """Return the training, validation and test parts of a run, standardised by the first."""
+    return standardise(data, part_rows(data, seed, run))
+
+
+def scale_of(values: Floats) -> tuple[Floats, Floats]:
+    """Return the mean of each column, and its deviation, or 1 where it is constant."""
+    mean, deviation = values.mean(0), values.std(0)
+    # Rounding leaves a constant column a deviation of about 1e-16 times its size, not zero.
+    constant = deviation <= 1e-12 * np.abs(values).max(0, initial=0.0)
+    return mean, np.where(constant, 1.0, deviation)
+
+
+def part_rows(data: Dataset, seed: int, run: int) -> list[NDArray[np.int64]]:
+    """Return the numbers of the training, validation and test rows of a run.
 
     The test rows depend on the seed of the comparison only, so that no run, of tuning neither,
-    sees one of them; the other rows are dealt out anew for each run. All are standardised by the
-    training part.
+    sees one of them; the other rows are dealt out anew for each run.
     """
     strata = data.strata
     rest, test = split(strata, (0.75, 0.25), seed_for(seed, data.name, "test"))
     training, validation = split(strata[rest], (0.75, 0.25), seed_for(run, "split"))
-    return standardise(data, [rest[training], rest[validation], test])
+    return [rest[training], rest[validation], test]

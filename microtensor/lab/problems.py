@@ -39,6 +39,7 @@ class Problem:
         rows: differentiated at each call of ``loss``.
         measure: the training and the validation loss as they stand; without it, both are ``loss``.
         score: what else a reader wants to know at the end, on test data.
+        model: the network, if it is one.
     """
 
     parameters: Sequence[mt.Tensor]
@@ -47,6 +48,7 @@ class Problem:
     rows: int = 1
     measure: Callable[[], tuple[float, float]] | None = None
     score: Callable[[], float] | None = None
+    model: nn.Module | None = None
 
     def losses(self) -> tuple[float, float]:
         """Return the training and the validation loss."""
@@ -236,7 +238,7 @@ def _on_data(
         return float(1 - np.mean((answers.numpy() - wanted) ** 2) / wanted.var())
 
     rows = min(batch, len(training[0]))
-    return Problem(list(model.parameters()), loss, cut, rows, measure, score)
+    return Problem(list(model.parameters()), loss, cut, rows, measure, score, model)
 
 
 def _squared(given: mt.Tensor, wanted: mt.Tensor) -> mt.Tensor:
