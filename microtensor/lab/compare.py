@@ -90,7 +90,7 @@ def compare(
     if steps:
         seconds["trained steps per second"] = steps / wall
     if gain is not None:
-        seconds["steps replayed from C, times as fast as eager ones"] = gain
+        seconds["steps replayed from C, recording included, times as fast as eager ones"] = gain
     for recipe in chosen:
         mine = [run for cell in cells if cell.recipe is recipe for run in cell.runs]
         taken = sum(run.taken for run in mine) or 1
