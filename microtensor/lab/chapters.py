@@ -29,7 +29,7 @@ from microtensor.lab.regions import regions
 from microtensor.lab.result import Result
 from microtensor.lab.surfaces import surface_names
 from microtensor.lab.train import mean_loss
-from microtensor.lab.trial import Budget
+from microtensor.lab.trial import RATES, Budget
 from microtensor.lab.unfold import unfold
 
 
@@ -198,7 +198,9 @@ def _repeat(name: str, setting: Setting) -> str:
 
 
 def _compare(setting: Setting) -> Result:
-    budget = Budget(steps=100, every=10, draws=2, finalists=1, finalist_runs=2, runs=3)
+    budget = Budget(
+        steps=100, every=10, rates=RATES[1::2], draws=2, finalists=1, finalist_runs=2, runs=3
+    )
     if setting.quick:
         return compare(
             ("moons", "diabetes", "rosenbrock"), ("sgd", "momentum", "adagrad", "adam"), budget,

@@ -214,7 +214,8 @@ def _rates(rankings: Sequence[Ranking], budget: Budget) -> Figure:
         counts = [round(wide[name] * len(budget.rates)) for name in order]
         span = f"{counts[-1]} to {counts[0]}" if counts[0] > counts[-1] else f"{counts[0]}"
         figure.suptitle(
-            f"{span} of {len(budget.rates)} rates get an optimizer more than half of the way, on average",
+            f"{span} of {len(budget.rates)} rates get an optimizer, on average, more than half of "
+            "the way",
             fontsize=12,
             fontweight="bold",
         )
