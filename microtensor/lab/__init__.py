@@ -10,13 +10,16 @@ from microtensor.lab.catalogue import activation_names
 from microtensor.lab.collapse import Collapse, collapse
 from microtensor.lab.compare import compare
 from microtensor.lab.curve_fit import CURVES, curve_fit
-from microtensor.lab.data import DATASETS, Dataset, dataset, load, load_csv
+from microtensor.lab.data import DATASETS, REGRESSIONS, Dataset, dataset, load, load_csv, regression
 from microtensor.lab.depth import DepthPlan, activation_depth
 from microtensor.lab.doctor import Diagnosis, Finding, diagnose
+from microtensor.lab.fit import Fit, fit
 from microtensor.lab.landscape import loss_landscape
 from microtensor.lab.linear import Plan, linear_collapse
 from microtensor.lab.local_map import LocalMap, collapse_at
-from microtensor.lab.optimizers import OPTIMIZERS, Recipe
+from microtensor.lab.optimizers import OPTIMIZERS, Range, Recipe
+from microtensor.lab.problems import TASKS, Problem, Task, task, task_names
+from microtensor.lab.published import published
 from microtensor.lab.race import RACE_RATES, RACERS, race
 from microtensor.lab.regions import Regions, regions
 from microtensor.lab.report import report
@@ -24,7 +27,7 @@ from microtensor.lab.result import Column, Result, Table, Verdict, check_folder
 from microtensor.lab.slices import panel_names
 from microtensor.lab.surfaces import Surface, surface_names
 from microtensor.lab.traits import Traits, traits
-from microtensor.lab.trial import Budget, Task
+from microtensor.lab.trial import Budget
 from microtensor.lab.unfold import Unfolding, unfold
 
 __all__ = [
@@ -33,6 +36,8 @@ __all__ = [
     "OPTIMIZERS",
     "RACERS",
     "RACE_RATES",
+    "REGRESSIONS",
+    "TASKS",
     "Budget",
     "Collapse",
     "Column",
@@ -40,8 +45,11 @@ __all__ = [
     "DepthPlan",
     "Diagnosis",
     "Finding",
+    "Fit",
     "LocalMap",
     "Plan",
+    "Problem",
+    "Range",
     "Recipe",
     "Regions",
     "Result",
@@ -62,15 +70,20 @@ __all__ = [
     "curve_fit",
     "dataset",
     "diagnose",
+    "fit",
     "linear_collapse",
     "load",
     "load_csv",
     "loss_landscape",
     "panel_names",
+    "published",
     "race",
     "regions",
+    "regression",
     "report",
     "surface_names",
+    "task",
+    "task_names",
     "traits",
     "unfold",
 ]

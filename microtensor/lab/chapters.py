@@ -13,6 +13,7 @@ import microtensor as mt
 from microtensor import nn
 from microtensor.lab.atlas import atlas
 from microtensor.lab.bends import bends
+from microtensor.lab.compare import compare
 from microtensor.lab.curve_fit import curve_fit
 from microtensor.lab.data import as_dataset, standardise
 from microtensor.lab.depth import DepthPlan, activation_depth
@@ -22,11 +23,13 @@ from microtensor.lab.linear import Plan, linear_collapse
 from microtensor.lab.local_map import collapse_at
 from microtensor.lab.page import Part
 from microtensor.lab.parallel import run_all
+from microtensor.lab.published import published
 from microtensor.lab.race import race
 from microtensor.lab.regions import regions
 from microtensor.lab.result import Result
 from microtensor.lab.surfaces import surface_names
 from microtensor.lab.train import mean_loss
+from microtensor.lab.trial import RATES, Budget
 from microtensor.lab.unfold import unfold
 
 
@@ -194,6 +197,24 @@ def _repeat(name: str, setting: Setting) -> str:
     return f"python -m microtensor.lab report --only {name}{quick}{seed}"
 
 
+def _compare(setting: Setting) -> Result:
+    budget = Budget(
+        steps=100, every=10, rates=RATES[1::2], draws=2, finalists=1, finalist_runs=2, runs=3
+    )
+    if setting.quick:
+        return compare(
+            ("moons", "diabetes", "rosenbrock"), ("sgd", "momentum", "adagrad", "adam"), budget,
+            seed=setting.seed, jobs=setting.jobs, command=_repeat("compare", setting),
+        )  # fmt: skip
+    return compare(
+        budget=budget, seed=setting.seed, jobs=setting.jobs, command=_repeat("compare", setting)
+    )
+
+
+def _published(setting: Setting) -> Result:
+    return published(command=_repeat("published", setting))
+
+
 CHAPTERS: list[Chapter] = [
     Chapter(
         "collapse", "Depth without activations adds nothing",
@@ -257,6 +278,20 @@ CHAPTERS: list[Chapter] = [
         "through the trained network holds the paths of several optimizers from the same start, "
         "the other is spanned by random directions and shows how sharp the minimum is.",
         _landscape,
+    ),
+    Chapter(
+        "compare", "Optimizers under one budget",
+        "Every optimizer has the same number of tuning runs on each task, over a stated space of "
+        "learning rates and its other values, with a constant and a cosine schedule. What was "
+        "chosen on validation data is run on fresh seeds, on which all start from the same weights "
+        "and see the same batches. Who cannot be told "
+        "apart shares a rank.",
+        _compare,
+    ),
+    Chapter(
+        "published", "Figures from the literature",
+        "Numbers that others have published of these optimizers, and what this library gives.",
+        _published,
     ),
 ]  # fmt: skip
 

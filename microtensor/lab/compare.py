@@ -1,219 +1,173 @@
-"""A fair comparison of optimizers: the same budget, rates, splits, weights and batches for all."""
+"""A fair comparison of optimizers: the same budget, spaces, splits, weights and batches for all."""
 
 from __future__ import annotations
 
-import functools
-import math
+import os
+import sys
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
 from microtensor.lab.compare_report import Entry, comparison_result
-from microtensor.lab.data import DATASETS, Dataset, as_datasets, call
-from microtensor.lab.optimizers import OPTIMIZERS, Recipe, recipes
-from microtensor.lab.parallel import run_all
+from microtensor.lab.data import Dataset
+from microtensor.lab.optimizers import BEYOND, COMPARED, OPTIMIZERS, Recipe, recipes
+from microtensor.lab.optional import require
+from microtensor.lab.problems import TASKS, Task, task_names, tasks_for
+from microtensor.lab.records import Records
 from microtensor.lab.result import Result
-from microtensor.lab.seeds import seed_for
-from microtensor.lab.trial import Budget, Task, Trial, trial
-
-# Hidden widths, and the validation loss that counts as solved.
-_TASKS: dict[str, tuple[tuple[int, ...], float]] = {
-    "moons": ((32,), 0.05),
-    "circles": ((32,), 0.1),
-    "digits": ((32,), 0.2),
-    "breast_cancer": ((32,), 0.1),
-}
-# For a user's own data: this share of the loss of one who knows only how frequent each class is.
-_TARGET_SHARE = 0.25
-
-
-def task_for(data: Dataset) -> Task:
-    """Return the task of a data set: a known one's, or one hidden layer and a general target."""
-    if data.name in _TASKS and data.name in DATASETS:
-        hidden, target = _TASKS[data.name]
-        return Task(data, target, hidden)
-    share = np.bincount(data.y) / len(data.y)
-    return Task(data, float(_TARGET_SHARE * -(share * np.log(share)).sum()))
+from microtensor.lab.trial import Budget
+from microtensor.lab.tuning import Cell, Standard, Sweep, estimate, run_comparison
 
 
 def compare(
-    tasks: Sequence[str | Dataset | Task | tuple[Any, Any]] = ("moons", "digits", "breast_cancer"),
-    optimizers: Sequence[str] = tuple(OPTIMIZERS),
+    tasks: Sequence[str | Dataset | Task | tuple[Any, Any]] = TASKS,
+    optimizers: Sequence[str | Recipe | Callable[..., Any]] = COMPARED,
     budget: Budget | None = None,
     *,
     seed: int = 0,
+    results: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
     progress: bool = False,
     command: str = "",
 ) -> Result:
-    """Train the same networks with several optimizers, each at its best learning rate.
+    """Give several optimizers the same tasks, and each the same budget to be tuned with.
 
-    The rates of one grid are tried with every optimizer on validation data, with the same number
-    of runs; the best is then run on fresh seeds. For each seed, all optimizers start from the same
-    weights and see the same batches of the same split, so that their differences are paired. The
-    test rows are set aside before any of this.
+    Every optimizer has the same number of tuning runs on each task, over spaces that are stated in
+    the settings: a grid of learning rates, draws around the best with its other hyper-parameters,
+    and the best of all again, for a constant and a cosine schedule each. The late validation loss
+    decides. What was chosen is run on fresh seeds, and so are the defaults. For each seed all
+    start from the same weights and see the same batches of the same split, so that differences are
+    paired. Test rows are set aside before any of this; they decide nothing.
 
     Args:
-        tasks: names of data sets, :class:`Dataset` objects, pairs (x, y) or :class:`Task` objects.
-        optimizers: names from :data:`OPTIMIZERS`.
-        budget: steps, rates and runs; by default the demo's.
+        tasks: names (see :func:`task_names`), :class:`Dataset` objects, pairs (x, y), or
+            :class:`Task` objects of one's own.
+        optimizers: names from ``OPTIMIZERS`` and beyond, :class:`Recipe` objects, or functions of
+            parameters and ``lr`` that return an optimizer.
+        budget: steps, spaces and runs; by default the full one.
         seed: decides everything that is drawn.
-        jobs: processes; by default one per core. Their number changes nothing but the time.
-        progress: whether to show a progress bar on standard error.
+        results: a file for finished runs, JSON lines. Each is written as soon as it is done; what
+            is there already is not done again.
+        jobs: processes; by default one per core, or as ``joblib.parallel_config`` says. Their
+            number changes nothing but the time.
+        progress: whether to tell the expected time, and show progress bars, on standard error.
         command: what the verdicts name as the command that repeats them.
 
     Returns:
-        A result with a table of final losses, test accuracies and steps to the target; a verdict
-        on whether the grid was wide enough; and one for each task on whether an optimizer is
-        ahead of all others. Seconds stand apart, in ``.seconds``.
+        A result with the table of final losses, ranks, and steps to the target, and one of the
+        performance profile; verdicts on the edges of the spaces, on who is ahead on each task, on
+        whether one dominates, and on tuned against default. Seconds stand apart, in ``.seconds``.
 
     Raises:
-        ValueError: an unknown data set or optimizer, or data with NaN.
+        ValueError: an unknown task or optimizer, or data with NaN.
         TypeError: data that are not numbers.
+        OSError: the file of results cannot be read or written.
+
+    Example:
+        >>> from microtensor import lab
+        >>> budget = lab.Budget(steps=20, every=5, draws=0, finalist_runs=0, runs=3)
+        >>> result = lab.compare(["rosenbrock"], ["sgd", "adam"], budget, jobs=1)
+        >>> sorted(set(result.table.frame()["optimizer"]))
+        ['Adam', 'SGD']
     """
     budget = budget or Budget()
     chosen = recipes(optimizers)
-    todo = _tasks(tasks, seed)
-    command = command or (
-        'python -c "from microtensor import lab; '
-        f"print(lab.compare({call([task.data for task in todo])}, "
-        f'{[one.name for one in chosen]}, lab.{budget!r}, seed={seed}))"'
-    )
+    todo = tasks_for(tasks, seed, budget.batch)
+    records = Records.read(results, seed)
+    sweep = Sweep(budget, seed, records, jobs, progress)
+    command = command or _call(todo, chosen, budget, seed)
+    gain = None
+    if progress:
+        gain = _tell(todo, chosen, sweep)
+    known = len(records.found)
     started = time.perf_counter()
-    tuned = _tune(todo, chosen, budget, seed, jobs, progress)
-    final = run_all(
-        trial,
-        [
-            (
-                task,
-                recipe,
-                tuned[task.data.name, recipe.name].rate,
-                budget,
-                seed,
-                seed_for(seed, task.data.name, "run", index),
-            )
-            for task in todo
-            for recipe in chosen
-            for index in range(budget.runs)
-        ],
-        jobs=jobs,
-        progress="final runs" if progress else "",
-    )
-    waiting = iter(final)
-    entries = [
-        Entry(
-            task,
-            recipe,
-            tuned[task.data.name, recipe.name].rate,
-            tuned[task.data.name, recipe.name].edge,
-            [next(waiting) for _ in range(budget.runs)],
-        )
-        for task in todo
-        for recipe in chosen
-    ]
-    seconds = {"whole comparison": time.perf_counter() - started}
+    cells, standards = run_comparison(todo, chosen, sweep)
+    wall = time.perf_counter() - started
+    entries = [_entry(cell, standards) for cell in cells]
+    steps = sum(run.taken for run in list(records.found.values())[known:])
+    seconds = {"whole comparison": wall}
+    if steps:
+        seconds["trained steps per second"] = steps / wall
+    if gain is not None:
+        seconds["steps replayed from C, recording included, times as fast as eager ones"] = gain
     for recipe in chosen:
-        mine = [entry for entry in entries if entry.recipe is recipe]
-        spent = sum(run.seconds for entry in mine for run in entry.runs)
-        seconds[f"{recipe.label}, microseconds per step"] = (
-            1e6 * spent / (budget.steps * budget.runs * len(mine))
-        )
-    settings = {
+        mine = [run for cell in cells if cell.recipe is recipe for run in cell.runs]
+        taken = sum(run.taken for run in mine) or 1
+        spent = sum(run.seconds for run in mine)
+        seconds[f"{recipe.label}, microseconds per step"] = 1e6 * spent / taken
+        arrivals = [1e3 * run.seconds_to_target for run in mine if run.seconds_to_target < 1e9]
+        if arrivals:
+            name = f"{recipe.label}, milliseconds to the target, median of {len(arrivals)} runs"
+            seconds[name] = sorted(arrivals)[len(arrivals) // 2]
+    return comparison_result(
+        entries, budget, settings=_settings(todo, chosen, budget, seed), seconds=seconds,
+        command=command, refused=records.report(),
+    )  # fmt: skip
+
+
+def _entry(cell: Cell, standards: Sequence[Standard]) -> Entry:
+    (default,) = [one for one in standards if one.task is cell.task and one.recipe is cell.recipe]
+    return Entry(
+        cell.task, cell.recipe, cell.schedule, cell.chosen, tuple(cell.edges), cell.runs,
+        default.runs, cell.tries, cell.tuning_loss,
+    )  # fmt: skip
+
+
+def _tell(tasks: Sequence[Task], chosen: Sequence[Recipe], sweep: Sweep) -> float:
+    """Say how much there is to do and how long it will take; return what replay gains."""
+    cores = require("joblib").effective_n_jobs(-1 if sweep.jobs is None else sweep.jobs)
+    seconds, gain = estimate(tasks, chosen, sweep, cores)
+    number = sweep.budget.number(len(tasks), len(chosen))
+    known = len(sweep.records.found)
+    text = f"{number} runs of {sweep.budget.steps} steps, some {seconds:.0f} seconds"
+    if known:
+        text += f"; {known} runs are on record in {sweep.records.path}"
+    for line in (text, sweep.records.report()):
+        if line:
+            print(line, file=sys.stderr, flush=True)
+    return gain
+
+
+def _settings(
+    tasks: Sequence[Task], chosen: Sequence[Recipe], budget: Budget, seed: int
+) -> dict[str, Any]:
+    return {
         "seed": seed,
         "budget": asdict(budget),
         "tasks": {
-            task.data.name: {
-                "hidden": task.hidden,
-                "activation": "relu",
-                "target": task.target,
-                "rows": len(task.data.y),
-            }
-            for task in todo
+            one.name: {"about": one.about, "target": one.target, "score": one.score}
+            for one in tasks
         },
-        "optimizers": {one.name: {"class": one.kind, **one.settings} for one in chosen},
-        "tuning": "the rate with the lowest validation loss, mean over the last quarter of a run",
+        "optimizers": {
+            one.name: {
+                "class": one.kind if isinstance(one.kind, str) else one.name,
+                **one.settings,
+                "default rate": one.default_rate,
+                "space": {
+                    name: f"{space.low:g} to {space.high:g}, log-uniform"
+                    f"{' in 1 minus it' if space.short_of_one else ''}"
+                    for name, space in one.space.items()
+                },
+            }
+            for one in chosen
+        },
+        "tuning": "the lowest validation loss, mean over the last quarter of a run and over runs",
+        "tuning runs": f"{budget.tries} for each optimizer, task and schedule",
         "parts": "a quarter for the test; of the rest, a quarter for validation, anew in each run",
-        "dtype": "float32",
-    }
-    return comparison_result(entries, budget, settings=settings, seconds=seconds, command=command)
-
-
-@dataclass(frozen=True)
-class _Tuned:
-    rate: float
-    edge: bool
-
-
-def _tune(
-    tasks: Sequence[Task],
-    chosen: Sequence[Recipe],
-    budget: Budget,
-    seed: int,
-    jobs: int | None,
-    progress: bool,
-) -> dict[tuple[str, str], _Tuned]:
-    """Return for each task and optimizer the rate with the lowest mean late validation loss.
-
-    Every rate has its first runs; the best few then have more, since at a rate close to too large
-    a single run may be lucky.
-    """
-    pairs = [(task, recipe) for task in tasks for recipe in chosen]
-    losses: dict[tuple[str, str, float], list[float]] = {
-        (task.data.name, recipe.name, rate): [] for task, recipe in pairs for rate in budget.rates
+        "ranking": "paired t tests on log10 of final validation losses, Holm-corrected; a run that "
+        "diverged counts as one that stayed where it started",
     }
 
-    def mean(task: Task, recipe: Recipe, rate: float) -> float:
-        mine = losses[task.data.name, recipe.name, rate]
-        return math.fsum(mine) / len(mine)
 
-    def try_out(rates: dict[tuple[str, str], Sequence[float]], runs: range, stage: str) -> None:
-        work = [
-            (task, recipe, rate, budget, seed, seed_for(seed, task.data.name, "tuning", index))
-            for task, recipe in pairs
-            for rate in rates[task.data.name, recipe.name]
-            for index in runs
-        ]
-        outcomes = run_all(trial, work, jobs=jobs, progress=stage if progress else "")
-        for (task, recipe, rate, *_), outcome in zip(work, outcomes, strict=True):
-            losses[task.data.name, recipe.name, rate].append(late_loss(outcome))
+def _call(tasks: Sequence[Task], chosen: Sequence[Recipe], budget: Budget, seed: int) -> str:
+    def listed(names: Sequence[str], known: Sequence[str]) -> str:
+        shown = [repr(name) if name in known else name for name in names]
+        return f"[{', '.join(shown)}]"
 
-    first = budget.tuning_runs
-    try_out(
-        {(task.data.name, recipe.name): budget.rates for task, recipe in pairs},
-        range(first),
-        "tuning: all rates",
+    return (
+        'python -c "from microtensor import lab; '
+        f"print(lab.compare({listed([one.name for one in tasks], task_names())}, "
+        f"{listed([one.name for one in chosen], [*OPTIMIZERS, *BEYOND])}, "
+        f'lab.{budget!r}, seed={seed}))"'
     )
-    best: dict[tuple[str, str], Sequence[float]] = {
-        (task.data.name, recipe.name): sorted(
-            budget.rates, key=functools.partial(mean, task, recipe)
-        )[: budget.finalists]
-        for task, recipe in pairs
-    }
-    try_out(best, range(first, first + budget.finalist_runs), "tuning: the best rates")
-    ends = (budget.rates[0], budget.rates[-1])
-    tuned = {}
-    for task, recipe in pairs:
-        cell = task.data.name, recipe.name
-        rate = min(best[cell], key=functools.partial(mean, task, recipe))
-        tuned[cell] = _Tuned(rate, rate in ends)
-    return tuned
-
-
-def late_loss(run: Trial) -> float:
-    """Return the mean validation loss over the last quarter of a run's measurements.
-
-    At a rate too large the loss leaps, and its last value alone would be a matter of luck.
-    """
-    late = run.validation[-math.ceil(len(run.validation) / 4) :]
-    return math.fsum(late) / len(late)
-
-
-def _tasks(given: Sequence[Any], seed: int) -> list[Task]:
-    if isinstance(given, (str, Dataset, Task)):
-        given = (given,)
-    ready = {one.data.name: one for one in given if isinstance(one, Task)}
-    datasets = as_datasets([one.data if isinstance(one, Task) else one for one in given], seed)
-    return [ready.get(data.name) or task_for(data) for data in datasets]

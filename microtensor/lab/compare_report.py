@@ -1,4 +1,4 @@
-"""What the runs of :func:`compare` say: the table, the verdicts and the picture."""
+"""What the runs of :func:`compare` say: ranks, tables and verdicts."""
 
 from __future__ import annotations
 
@@ -6,46 +6,71 @@ import functools
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from microtensor.lab import plot
 from microtensor.lab.optimizers import Recipe
+from microtensor.lab.problems import Task
 from microtensor.lab.result import Column, Result, Table, Verdict
 from microtensor.lab.statistics import holm, mean_interval, paired_p
-from microtensor.lab.style import OPTIMIZERS, QUIET, styled
-from microtensor.lab.trial import Budget, Task, Trial
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from microtensor.lab.trial import Budget, Choice, Schedule, Trial
 
 # Two optimizers are told apart when chance alone would set them so far apart less often.
-_LEVEL = 0.05
+LEVEL = 0.05
+# Losses below this are all the same: nothing.
+_FLOOR = 1e-12
+# Within any finite number of times the least cost.
+_SOLVED = 1e300
 
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """An optimizer on a task: its tuned rate, whether that is on the grid's edge, and its runs."""
+    """An optimizer on a task with one schedule.
+
+    Attributes:
+        task: what on.
+        recipe: the optimizer.
+        schedule: of its learning rate.
+        choice: its tuned rate and other values.
+        edges: what of these lies on the edge of its space.
+        runs: of the choice, on fresh seeds.
+        default: runs of the defaults on the same seeds; none without a default rate.
+        tries: all choices that were tried in tuning, with their runs.
+        tuning_loss: what the choice came to in tuning.
+    """
 
     task: Task
     recipe: Recipe
-    rate: float
-    edge: bool
+    schedule: Schedule
+    choice: Choice
+    edges: tuple[str, ...]
     runs: Sequence[Trial]
+    default: Sequence[Trial] = ()
+    tries: Sequence[tuple[Choice, Sequence[Trial]]] = field(default=())
+    tuning_loss: float = math.nan
+
+    @functools.cached_property
+    def logs(self) -> NDArray[np.float64]:
+        """log10 of the final validation losses."""
+        return log_losses(self.runs)
 
     @property
-    def losses(self) -> list[float]:
-        """The final validation losses."""
-        return [run.validation[-1] for run in self.runs]
+    def order(self) -> float:
+        """The mean of these: what the ranking goes by."""
+        return float(self.logs.mean())
 
-    @property
-    def loss(self) -> float:
-        """Their mean, infinite if a run diverged."""
-        return float(np.mean(self.losses))
+
+def log_losses(runs: Sequence[Trial]) -> NDArray[np.float64]:
+    """Return log10 of the final validation losses.
+
+    A run that ended above its start, or diverged, counts as if it had stayed there: whoever uses
+    it is no better off than without training, and by how much worse is a matter of chance.
+    """
+    ends = [min(run.validation[-1], run.validation[0]) for run in runs]
+    return np.log10(np.maximum(ends, _FLOOR))
 
 
 def comparison_result(
@@ -55,200 +80,322 @@ def comparison_result(
     settings: Mapping[str, Any],
     seconds: Mapping[str, float],
     command: str,
+    refused: str = "",
 ) -> Result:
-    """Return the table, verdicts and picture of a comparison."""
-    tasks = list(dict.fromkeys(entry.task for entry in entries))
-    by_task = [
-        sorted((one for one in entries if one.task is task), key=lambda one: one.loss)
-        for task in tasks
-    ]
-    verdicts = [grid_verdict(entries, budget, command)]
-    verdicts += [ahead_verdict(ranked, command) for ranked in by_task if len(ranked) > 1]
+    """Return the tables, verdicts and pictures of a comparison."""
+    from microtensor.lab.compare_picture import pictures
+
+    rankings = [Ranking(list(group)) for group in _by_task(entries)]
+    verdicts = [edge_verdict(entries, command)]
+    compared = [ranking for ranking in rankings if len(ranking.best) > 1]
+    verdicts += [ahead_verdict(ranking, command) for ranking in compared]
+    if len(compared) > 1:
+        verdicts.append(dominance_verdict(compared, command))
+    if any(entry.default for entry in entries):
+        verdicts.append(default_verdict(rankings, command))
+    profile = Profile(rankings, budget)
     return Result(
         "compare_optimizers",
-        tables=[_table(by_task, budget)],
+        tables=[_table(rankings, budget, refused), profile.table()],
         verdicts=verdicts,
-        pictures={"compare_optimizers": functools.partial(_picture, by_task)},
+        pictures=pictures(rankings, profile, budget),
         settings=settings,
         seconds=seconds,
     )
 
 
-def grid_verdict(entries: Sequence[Entry], budget: Budget, command: str) -> Verdict:
-    """Judge whether the grid was wide enough: no best rate at one of its ends."""
-    edges = [
-        f"{one.recipe.label} on {one.task.data.name} ({one.rate:g})" for one in entries if one.edge
+def _by_task(entries: Sequence[Entry]) -> list[list[Entry]]:
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        found.setdefault(entry.task.name, []).append(entry)
+    return list(found.values())
+
+
+class Ranking:
+    """The optimizers on one task, each with the schedule that was better in tuning.
+
+    Attributes:
+        task: the task.
+        entries: all, with both schedules, in the order of the ranking.
+        best: one for each optimizer, lowest mean log loss first.
+        p_values: for each pair, Holm-corrected over all pairs.
+    """
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self.task = entries[0].task
+        groups: dict[str, list[Entry]] = {}
+        for entry in entries:
+            groups.setdefault(entry.recipe.name, []).append(entry)
+        # Chosen by what tuning saw; fresh seeds have no say in what is run on them.
+        preferred = [min(group, key=lambda one: one.tuning_loss) for group in groups.values()]
+        self.best = sorted(preferred, key=lambda one: one.order)
+        self.entries = [one for best in self.best for one in groups[best.recipe.name]]
+        pairs = list(itertools.combinations(range(len(self.best)), 2))
+        raw = [paired_p(self.best[one].logs, self.best[two].logs) for one, two in pairs]
+        self.p_values = dict(zip(pairs, holm(raw), strict=True))
+
+    def apart(self, one: int, other: int) -> bool:
+        """Tell whether two of ``best`` are told apart."""
+        return self.p_values[min(one, other), max(one, other)] <= LEVEL
+
+    @functools.cached_property
+    def ranks(self) -> list[int]:
+        """Ranks from 1. A new one starts only where all above are told from all below."""
+        found = [1]
+        for place in range(1, len(self.best)):
+            split = all(
+                self.apart(above, below)
+                for above in range(place)
+                for below in range(place, len(self.best))
+            )
+            found.append(place + 1 if split else found[-1])
+        return found
+
+    def ahead_of(self, place: int) -> list[str]:
+        """Return who is lower and told apart from one of ``best``."""
+        return [self.best[one].recipe.label for one in range(place) if self.apart(one, place)]
+
+    @property
+    def winner(self) -> str:
+        """The name of who is ahead of all others; empty if nobody."""
+        alone = all(self.apart(0, other) for other in range(1, len(self.best)))
+        return self.best[0].recipe.name if alone else ""
+
+
+def edge_verdict(entries: Sequence[Entry], command: str) -> Verdict:
+    """Judge whether the spaces were wide enough: nothing chosen on an edge."""
+    found = [
+        f"{one.recipe.label} on {one.task.name}, {one.schedule} ({', '.join(one.edges)})"
+        for one in entries
+        if one.edges
     ]
+    listed = "; ".join(found[:4]) + (f"; and {len(found) - 4} more" if len(found) > 4 else "")
     return Verdict(
-        f"every tuned learning rate lies inside the grid, {budget.rates[0]:g} to "
-        f"{budget.rates[-1]:g}",
-        len(edges),
+        "every tuned value lies inside the space it was looked for in",
+        len(found),
         0,
-        detail=f"number of {len(entries)} rates on an end of the grid"
-        + (f": {', '.join(edges)}; with a wider grid these might do better" if edges else ""),
+        detail=f"number of {len(entries)} choices with a value on an edge"
+        + (f": {listed}; in a wider space these might do better" if found else ""),
         command=command,
     )
 
 
-def told_apart(ranked: Sequence[Entry]) -> dict[str, float]:
-    """Return, for each optimizer but the first, how likely chance alone sets the first apart.
-
-    The p values of paired t tests on the final validation losses, corrected after Holm for all
-    pairs: which one comes first was not settled beforehand.
-    """
-    pairs = list(itertools.combinations(ranked, 2))
-    corrected = holm([paired_p(one.losses, other.losses) for one, other in pairs])
-    return {
-        other.recipe.label: p
-        for (one, other), p in zip(pairs, corrected, strict=True)
-        if one is ranked[0]
-    }
-
-
-def ahead_verdict(ranked: Sequence[Entry], command: str) -> Verdict:
+def ahead_verdict(ranking: Ranking, command: str) -> Verdict:
     """Judge whether the optimizer with the lowest validation loss is ahead of every other."""
-    best, name = ranked[0], ranked[0].task.data.name
-    p_values = told_apart(ranked)
-    equals = [label for label, p in p_values.items() if not p <= _LEVEL]
+    best = ranking.best
+    others = range(1, len(best))
+    equals = [best[other].recipe.label for other in others if not ranking.apart(0, other)]
     return Verdict(
-        f"on {name} {best.recipe.label} has a lower validation loss than every other",
-        max(p_values.values()),
-        _LEVEL,
+        f"on {ranking.task.name} {best[0].recipe.label} has a lower validation loss than "
+        "every other",
+        max(ranking.p_values[0, other] for other in others),
+        LEVEL,
         otherwise="unresolved",
-        detail="largest p of paired t tests, Holm-corrected for all pairs"
+        detail="largest p of paired t tests on log losses, Holm-corrected for all pairs"
         + (f"; not told apart from {', '.join(equals)}" if equals else ""),
         command=command,
     )
 
 
-def _table(by_task: Sequence[Sequence[Entry]], budget: Budget) -> Table:
-    def shown(key: str, scale: float = 1, form: str = ".4f", unit: str = "") -> Any:
+def dominance_verdict(rankings: Sequence[Ranking], command: str) -> Verdict:
+    """Judge whether no optimizer is ahead of all others on every task."""
+    won = [ranking.winner for ranking in rankings if ranking.winner]
+    most = max((won.count(name) for name in won), default=0)
+    names = [name for name in dict.fromkeys(won) if won.count(name) == most]
+    return Verdict(
+        "no optimizer is ahead of all others on every task",
+        most,
+        len(rankings) - 1,
+        detail=f"most of {len(rankings)} tasks that one wins alone"
+        + (f": {', '.join(names)}" if names else ""),
+        command=command,
+    )
+
+
+def default_verdict(rankings: Sequence[Ranking], command: str) -> Verdict:
+    """Judge whether tuned optimizers are nowhere worse than at their defaults."""
+    pairs = [one for ranking in rankings for one in ranking.best if one.default]
+    differences = [(one, one.logs - log_losses(one.default)) for one in pairs]
+    p_values = holm([paired_p(change, np.zeros_like(change)) for _, change in differences])
+    told = [
+        (one, change.mean() < 0)
+        for (one, change), p in zip(differences, p_values, strict=True)
+        if p <= LEVEL
+    ]
+    worse = [f"{one.recipe.label} on {one.task.name}" for one, better in told if not better]
+    return Verdict(
+        "tuned, no optimizer does worse than at its defaults",
+        len(worse),
+        0,
+        detail=f"number of {len(pairs)} pairs in which the defaults are told to be better"
+        + (f": {', '.join(worse)}" if worse else "")
+        + f"; tuning is told to be better in {len(told) - len(worse)}",
+        command=command,
+    )
+
+
+class Profile:
+    """The performance profile: how many tasks an optimizer solves, and how soon.
+
+    A task counts as solved if at least half of the runs reach the target; its cost is the median
+    of the rows differentiated until then, runs that miss it counting as infinite.
+
+    Attributes:
+        labels: of the optimizers, by name.
+        ratios: for each optimizer, cost on each task over that of the quickest.
+    """
+
+    def __init__(self, rankings: Sequence[Ranking], budget: Budget) -> None:
+        self.labels = {one.recipe.name: one.recipe.label for one in rankings[0].best}
+        self.tasks = len(rankings)
+        self.ratios: dict[str, list[float]] = {name: [] for name in self.labels}
+        for ranking in rankings:
+            costs = {
+                one.recipe.name: _middle([run.rows_to_target for run in one.runs])
+                for one in ranking.best
+            }
+            quickest = min(costs.values())
+            for name, cost in costs.items():
+                ratio = cost / quickest if quickest > 0 and math.isfinite(cost) else cost
+                self.ratios[name].append(1.0 if cost == quickest == 0 else ratio)
+
+    def share(self, name: str, within: float) -> float:
+        """Return the share of tasks solved within so many times the least cost."""
+        return sum(ratio <= within for ratio in self.ratios[name]) / self.tasks
+
+    def table(self) -> Table:
+        """Return the shares at a few places, most tasks solved first."""
+        records: list[dict[str, Any]] = [
+            {
+                "optimizer": self.labels[name],
+                "quickest": self.share(name, 1),
+                "within_2": self.share(name, 2),
+                "within_4": self.share(name, 4),
+                "solved": self.share(name, _SOLVED),
+            }
+            for name in self.labels
+        ]
+        records.sort(key=lambda row: (-row["solved"], -row["within_4"], -row["within_2"]))
+        tasks = f"of {self.tasks} task{'s' if self.tasks > 1 else ''}"
+
+        def shown(key: str) -> Any:
+            return lambda row: f"{round(row[key] * self.tasks)} {tasks}"
+
+        return Table(
+            "compare_profile",
+            "Performance profile: tasks solved within so many times the rows of the quickest",
+            records,
+            [
+                Column("optimizer", lambda row: row["optimizer"], right=False),
+                Column("quickest", shown("quickest")),
+                Column("within 2 ×", shown("within_2")),
+                Column("within 4 ×", shown("within_4")),
+                Column("solved", shown("solved")),
+            ],
+            caption="A task is solved when at least half of the runs reach its target, declared "
+            "beforehand; the cost is the median of the rows differentiated until then.",
+        )
+
+
+def _middle(values: Sequence[float]) -> float:
+    """Return the median of numbers some of which may be infinite: the upper one of two."""
+    return sorted(values)[len(values) // 2]
+
+
+def _table(rankings: Sequence[Ranking], budget: Budget, refused: str) -> Table:
+    def loss(key: str) -> Any:
         def show(row: Mapping[str, Any]) -> str:
             mean, half = row[key], row[f"{key}_interval"]
             if row["diverged"]:
                 return f"diverged in {row['diverged']} of {row['runs']}"
-            interval = "" if math.isnan(half) else f" ± {scale * half:{form}}"
-            return f"{scale * mean:{form}}{interval}{unit}"
+            return f"{mean:.3g}" + ("" if math.isnan(half) else f" ± {half:.2g}")
 
         return show
 
+    def score(row: Mapping[str, Any]) -> str:
+        if math.isnan(row["score"]):
+            return ""
+        if row["score_kind"] == "accuracy":
+            return f"{100 * row['score']:.1f} %"
+        return f"{row['score_kind']} {row['score']:.3f}"
+
     columns = [
-        Column("data", lambda row: row["data"], right=False),
+        Column("task", lambda row: row["task"], right=False),
+        Column("rank", lambda row: str(row["rank"] or "")),
+        Column("told behind", lambda row: row["told_behind"]),
         Column("optimizer", lambda row: row["optimizer"], right=False),
-        Column("rate", lambda row: f"{row['rate']:g}{' *' if row['on_edge'] else '  '}"),
-        Column("training loss", shown("training_loss")),
-        Column("validation loss", shown("validation_loss")),
-        Column("test accuracy", shown("test_accuracy", 100, ".1f", " %")),
-        Column("target", lambda row: f"{row['target']:.3g}"),
-        Column("steps to it", lambda row: row["steps_to_target"]),
+        Column("schedule", lambda row: row["schedule"], right=False),
+        Column("rate, others", lambda row: row["choice"] + (" *" if row["edges"] else ""), False),
+        Column("training loss", loss("training_loss")),
+        Column("validation loss", loss("validation_loss")),
+        Column("at defaults", lambda row: _default(row)),
+        Column("test", score),
+        Column("steps to target", lambda row: row["steps_to_target"]),
         Column("reached", lambda row: f"{row['reached']} of {row['runs']}"),
     ]
-    records = [_record(entry, budget) for ranked in by_task for entry in ranked]
-    edge = (
-        " * at the end of the grid: a wider one might do better."
-        if any(record["on_edge"] for record in records)
-        else ""
+    records = [_record(entry, ranking, budget) for ranking in rankings for entry in ranking.entries]
+    targets = ", ".join(f"{one.task.name} {one.task.target:.3g}" for one in rankings)
+    caption = (
+        f"Mean ± 95 % t interval over {budget.runs} fresh seeds. Ranks by paired t tests on log "
+        "losses, Holm-corrected: optimizers that are not told apart share one, as do those between "
+        "them; told behind: of how many others. They stand at the schedule that was better in "
+        "tuning. At defaults: validation loss, constant rate. "
+        f"Targets, declared before any run: {targets}."
     )
-    return Table(
-        "compare_optimizers",
-        f"Optimizers at their tuned rates after {budget.steps} steps, lowest validation loss first",
-        records,
-        columns,
-        caption=f"Mean ± 95 % t interval over {budget.runs} fresh seeds; median steps until the "
-        f"validation loss is within the target.{edge}",
-    )
+    if any(record["edges"] for record in records):
+        caption += " * a value on the edge of its space: a wider one might do better."
+    if refused:
+        caption += f" {refused}."
+    title = f"Optimizers, tuned alike, after {budget.steps} steps: lowest validation loss first"
+    return Table("compare_optimizers", title, records, columns, caption)
 
 
-def _record(entry: Entry, budget: Budget) -> dict[str, Any]:
-    training, training_half = mean_interval([run.training[-1] for run in entry.runs])
-    validation, validation_half = mean_interval(entry.losses)
-    accuracy, accuracy_half = mean_interval([run.accuracy for run in entry.runs])
-    reached = [run.reached for run in entry.runs]
-    middle = float(np.median(np.minimum(reached, 2.0 * budget.steps)))
+def _default(row: Mapping[str, Any]) -> str:
+    if row["default_diverged"]:
+        return "diverged"
+    return "" if math.isnan(row["default_loss"]) else f"{row['default_loss']:.3g}"
+
+
+def _record(entry: Entry, ranking: Ranking, budget: Budget) -> dict[str, Any]:
+    runs = entry.runs
+    training, training_half = mean_interval([run.training[-1] for run in runs])
+    validation, validation_half = mean_interval([run.validation[-1] for run in runs])
+    score, score_half = mean_interval([run.score for run in runs])
+    default, default_half = (
+        mean_interval([run.validation[-1] for run in entry.default])
+        if entry.default
+        else (math.nan, math.nan)
+    )
+    place = ranking.best.index(entry) if entry in ranking.best else None
+    middle = _middle([run.reached for run in runs])
     return {
-        "data": entry.task.data.name,
+        "task": entry.task.name,
         "optimizer": entry.recipe.label,
-        "rate": entry.rate,
-        "on_edge": entry.edge,
+        "schedule": entry.schedule,
+        "rank": None if place is None else ranking.ranks[place],
+        "told_behind": "" if place is None else str(len(ranking.ahead_of(place))),
+        "those_ahead": "" if place is None else "; ".join(ranking.ahead_of(place)),
+        "rate": entry.choice.rate,
+        "choice": str(entry.choice),
+        "edges": "; ".join(entry.edges),
         "training_loss": training,
         "training_loss_interval": training_half,
         "validation_loss": validation,
         "validation_loss_interval": validation_half,
-        "test_accuracy": accuracy,
-        "test_accuracy_interval": accuracy_half,
+        "default_loss": default,
+        "default_loss_interval": default_half,
+        "default_diverged": sum(run.diverged for run in entry.default),
+        "score": score,
+        "score_interval": score_half,
+        "score_kind": entry.task.score,
         "target": entry.task.target,
-        "steps_to_target": f"{middle:g}" if middle <= budget.steps else f"> {budget.steps}",
-        "reached": sum(math.isfinite(step) for step in reached),
-        "diverged": sum(not math.isfinite(loss) for loss in entry.losses),
-        "runs": len(entry.runs),
+        "steps_to_target": f"{middle:g}" if math.isfinite(middle) else f"> {budget.steps}",
+        "reached": sum(math.isfinite(run.reached) for run in runs),
+        "rows": int(np.mean([run.rows for run in runs])),
+        "diverged": sum(run.diverged for run in runs),
+        "runs": len(runs),
         "steps_of_each_run": "; ".join(
-            f"{step:g}" if math.isfinite(step) else f"> {budget.steps}" for step in reached
+            f"{run.reached:g}" if math.isfinite(run.reached) else f"> {budget.steps}"
+            for run in runs
         ),
     }
-
-
-def _picture(by_task: Sequence[Sequence[Entry]]) -> Figure:
-    """Draw mean losses against steps: a column per task, training above, validation below."""
-    with styled():
-        figure = plot.new_figure(max(6.8, 3.9 * len(by_task)), 5.8)
-        panels = figure.subplots(2, len(by_task), squeeze=False, sharex="col")
-        late = []
-        for column, ranked in enumerate(by_task):
-            for row, part in enumerate(("training", "validation")):
-                axes = panels[row][column]
-                late.append((axes, _curves(axes, ranked, part)))
-                if column == 0:
-                    axes.set_ylabel(f"{part} loss")
-            panels[0][column].set_title(_finding(ranked), loc="left")
-            panels[1][column].set_xlabel("steps")
-            target = ranked[0].task.target
-            panels[1][column].axhline(target, color=QUIET, linestyle=":", linewidth=1.2)
-            panels[1][column].annotate(
-                "target",
-                (0.99, target),
-                ha="right",
-                xycoords=("axes fraction", "data"),
-                xytext=(0, 3),
-                textcoords="offset points",
-                color=QUIET,
-                fontsize=8,
-            )
-        figure.suptitle(
-            f"Mean loss of {len(by_task[0][0].runs)} runs, "
-            "each optimizer at its tuned learning rate",
-            fontsize=12,
-            fontweight="bold",
-        )
-        for axes, ends in late:
-            plot.label_line_ends(axes, ends, size=8.5)
-    return figure
-
-
-def _curves(axes: Axes, ranked: Sequence[Entry], part: str) -> list[tuple[float, str, str]]:
-    """Draw one part's mean losses; return the labels of the line ends."""
-    ends, lowest, highest = [], math.inf, 0.0
-    for index, entry in enumerate(reversed(ranked)):  # the best one drawn last, on top
-        colour, dash = OPTIMIZERS.get(entry.recipe.name, (f"C{index}", "-"))
-        losses: NDArray[np.float64] = np.array([getattr(run, part) for run in entry.runs]).mean(0)
-        axes.plot(entry.runs[0].steps, losses, dash, color=colour, linewidth=1.5)
-        seen = losses[np.isfinite(losses)]
-        lowest, highest = min(lowest, seen.min()), max(highest, seen[0])
-        ends.append((float(losses[-1]), entry.recipe.label, colour))
-    axes.set(yscale="log", xlim=(0, ranked[0].runs[0].steps[-1]))
-    # A run that diverges would flatten all others; it leaves through the top.
-    axes.set_ylim(0.8 * lowest, 1.6 * highest)
-    axes.grid(axis="y")
-    return ends
-
-
-def _finding(ranked: Sequence[Entry]) -> str:
-    """Return a panel's title: who is ahead, or who cannot be told apart."""
-    name, best = ranked[0].task.data.name.replace("_", " "), ranked[0].recipe.label
-    if len(ranked) == 1:
-        return f"{name}\n{best} alone"
-    behind = sum(p <= _LEVEL for p in told_apart(ranked).values())
-    if behind == len(ranked) - 1:
-        return f"{name}\n{best} ahead of all others"
-    if behind == 0:
-        return f"{name}\nnone clearly ahead"
-    return f"{name}\n{best} lowest, clearly ahead of {behind} of {len(ranked) - 1}"

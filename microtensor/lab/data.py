@@ -29,21 +29,26 @@ class Dataset:
     Attributes:
         name: what tables and pictures call it.
         x: float64, (rows, columns).
-        y: int64, (rows,), from 0 to ``len(classes) - 1``.
+        y: int64, (rows,), from 0 to ``len(classes) - 1``; float64 if numbers are to be predicted.
         columns: a name per column.
-        classes: the labels as they were given, in the order of their numbers.
+        classes: the labels as they were given, in the order of their numbers; none for numbers.
     """
 
     name: str
     x: Floats
-    y: Labels
+    y: NDArray[Any]
     columns: tuple[str, ...]
     classes: tuple[str, ...]
 
     @property
     def outputs(self) -> int:
-        """The outputs a network needs: one logit for two classes, else one per class."""
-        return 1 if len(self.classes) == 2 else len(self.classes)
+        """The outputs a network needs: one number, one logit for two classes, else one each."""
+        return 1 if len(self.classes) in (0, 2) else len(self.classes)
+
+    @property
+    def strata(self) -> Labels:
+        """What has the same shares in every part: the classes, if there are any."""
+        return self.y.astype(np.int64) if self.classes else np.zeros(len(self.y), np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +56,7 @@ class Part:
     """Some rows of a data set, standardised."""
 
     x: Floats
-    y: Labels
+    y: NDArray[Any]
 
 
 def dataset(x: Any, y: Any, name: str = "data", columns: Sequence[str] | None = None) -> Dataset:
@@ -73,6 +78,46 @@ def dataset(x: Any, y: Any, name: str = "data", columns: Sequence[str] | None = 
         >>> flowers.classes, flowers.outputs
         (('a', 'b'), 1)
     """
+    numbers, names = _table(x, name, columns)
+    classes, labels = _classes(name, np.asarray(y), len(numbers))
+    return Dataset(name, numbers, labels, names, classes)
+
+
+def regression(x: Any, y: Any, name: str = "data", columns: Sequence[str] | None = None) -> Dataset:
+    """Check a table of numbers and a number to predict for each row, and make a data set of them.
+
+    Args:
+        x: rows of numbers, (rows, columns): an array, nested lists or a DataFrame.
+        y: a number for each row, (rows,) or (rows, 1).
+        name: what tables and pictures call it.
+        columns: a name per column; a DataFrame brings its own.
+
+    Raises:
+        TypeError: values that are not numbers.
+        ValueError: wrong shapes, NaN or infinite values, too few rows, or numbers all the same.
+
+    Example:
+        >>> line = regression([[float(k)] for k in range(12)], [2.0 * k for k in range(12)])
+        >>> line.classes, line.outputs
+        ((), 1)
+    """
+    numbers, names = _table(x, name, columns)
+    wanted = np.asarray(y)
+    if wanted.shape not in ((len(numbers),), (len(numbers), 1)):
+        raise ValueError(
+            f"{name}: y must hold one number for each of {len(numbers)} rows, "
+            f"got shape {wanted.shape}"
+        )
+    if len(numbers) < 2 * _FEWEST_PER_CLASS:
+        raise ValueError(f"{name}: {len(numbers)} rows; {2 * _FEWEST_PER_CLASS} are needed")
+    values = _numbers(name, wanted.reshape(-1, 1), ("y",))[:, 0]
+    if np.ptp(values) == 0:
+        raise ValueError(f"{name}: y is {values[0]:g} in every row; there is nothing to predict")
+    return Dataset(name, numbers, values, names, ())
+
+
+def _table(x: Any, name: str, columns: Sequence[str] | None) -> tuple[Floats, tuple[str, ...]]:
+    """Return rows of numbers as float64, and the names of their columns."""
     values = np.asarray(x)
     if values.ndim != 2 or values.shape[1] == 0:
         raise ValueError(f"{name}: x must be (rows, columns), got shape {values.shape}")
@@ -81,9 +126,7 @@ def dataset(x: Any, y: Any, name: str = "data", columns: Sequence[str] | None = 
     names = tuple(str(column) for column in columns)
     if len(names) != values.shape[1]:
         raise ValueError(f"{name}: {len(names)} names for {values.shape[1]} columns")
-    numbers = _numbers(name, values, names)
-    classes, labels = _classes(name, np.asarray(y), len(values))
-    return Dataset(name, numbers, labels, names, classes)
+    return _numbers(name, values, names), names
 
 
 def _numbers(name: str, values: NDArray[Any], columns: Sequence[str]) -> Floats:
@@ -176,11 +219,42 @@ def _breast_cancer(seed: int) -> tuple[Any, Any, Sequence[str]]:
     return bunch.data, bunch.target, tuple(bunch.feature_names)
 
 
+def _wine(seed: int) -> tuple[Any, Any, Sequence[str]]:
+    bunch = require("sklearn.datasets").load_wine()
+    return bunch.data, bunch.target, tuple(bunch.feature_names)
+
+
+def _iris(seed: int) -> tuple[Any, Any, Sequence[str]]:
+    bunch = require("sklearn.datasets").load_iris()
+    return bunch.data, bunch.target, tuple(bunch.feature_names)
+
+
+def _diabetes(seed: int) -> tuple[Any, Any, Sequence[str]]:
+    bunch = require("sklearn.datasets").load_diabetes()
+    return bunch.data, bunch.target, tuple(bunch.feature_names)
+
+
+def _made_regression(seed: int) -> tuple[Any, Any, Sequence[str]]:
+    # Ten columns of twenty matter, and their effective rank of five makes for a ravine.
+    x, y = require("sklearn.datasets").make_regression(
+        800, 20, n_informative=10, effective_rank=5, noise=0.5, random_state=seed
+    )
+    return x, y, [f"x{column}" for column in range(1, 21)]
+
+
 DATASETS: dict[str, Callable[[int], tuple[Any, Any, Sequence[str]]]] = {
     "moons": _moons,
     "circles": _circles,
     "digits": _digits,
     "breast_cancer": _breast_cancer,
+    "wine": _wine,
+    "iris": _iris,
+}
+
+# Where a number is predicted.
+REGRESSIONS: dict[str, Callable[[int], tuple[Any, Any, Sequence[str]]]] = {
+    "diabetes": _diabetes,
+    "made_regression": _made_regression,
 }
 
 
@@ -188,14 +262,18 @@ def load(name: str, seed: int = 0) -> Dataset:
     """Load one of scikit-learn's data sets.
 
     Args:
-        name: moons (2000 rows, noise 0.1), circles (2000 rows, noise 0.1, factor 0.5), digits
-            or breast_cancer.
+        name: moons (2000 rows, noise 0.1), circles (2000 rows, noise 0.1, factor 0.5), digits,
+            breast_cancer, wine or iris; or, where a number is predicted, diabetes or
+            made_regression (800 rows).
         seed: for the ones that are drawn.
 
     Raises:
         ValueError: an unknown name; the message lists the known ones.
         ImportError: scikit-learn is not installed.
     """
+    if name in REGRESSIONS:
+        x, y, columns = REGRESSIONS[name](seed_for(seed, name, "drawn"))
+        return regression(x, y, name, columns)
     if name not in DATASETS:
         raise ValueError(f"unknown data set {name!r}; known are: {', '.join(DATASETS)}")
     x, y, columns = DATASETS[name](seed_for(seed, name, "drawn"))
@@ -303,11 +381,37 @@ def split(labels: Labels, shares: Sequence[float], seed: int) -> list[NDArray[np
 def standardise(data: Dataset, rows: Sequence[NDArray[np.int64]]) -> list[Part]:
     """Return parts with mean 0 and deviation 1 in the first; the others follow its scale.
 
-    A column that is constant in the first part is centred only.
+    A column that is constant in the first part is centred only. Numbers to be predicted are
+    standardised likewise.
     """
-    first = data.x[rows[0]]
-    mean, deviation = first.mean(0), first.std(0)
+    mean, deviation = scale_of(data.x[rows[0]])
+    y = data.y
+    if not data.classes:
+        middle, spread = scale_of(y[rows[0]])
+        y = (y - middle) / spread
+    return [Part((data.x[part] - mean) / deviation, y[part]) for part in rows]
+
+
+def parts(data: Dataset, seed: int, run: int) -> list[Part]:
+    """Return the training, validation and test parts of a run, standardised by the first."""
+    return standardise(data, part_rows(data, seed, run))
+
+
+def scale_of(values: Floats) -> tuple[Floats, Floats]:
+    """Return the mean of each column, and its deviation, or 1 where it is constant."""
+    mean, deviation = values.mean(0), values.std(0)
     # Rounding leaves a constant column a deviation of about 1e-16 times its size, not zero.
-    constant = deviation <= 1e-12 * np.abs(first).max(0, initial=0.0)
-    deviation = np.where(constant, 1.0, deviation)
-    return [Part((data.x[part] - mean) / deviation, data.y[part]) for part in rows]
+    constant = deviation <= 1e-12 * np.abs(values).max(0, initial=0.0)
+    return mean, np.where(constant, 1.0, deviation)
+
+
+def part_rows(data: Dataset, seed: int, run: int) -> list[NDArray[np.int64]]:
+    """Return the numbers of the training, validation and test rows of a run.
+
+    The test rows depend on the seed of the comparison only, so that no run, of tuning neither,
+    sees one of them; the other rows are dealt out anew for each run.
+    """
+    strata = data.strata
+    rest, test = split(strata, (0.75, 0.25), seed_for(seed, data.name, "test"))
+    training, validation = split(strata[rest], (0.75, 0.25), seed_for(run, "split"))
+    return [rest[training], rest[validation], test]

@@ -14,12 +14,11 @@ import numpy as np
 import microtensor as mt
 from microtensor import nn
 from microtensor.lab.catalogue import known
-from microtensor.lab.data import Dataset, Part
+from microtensor.lab.data import Dataset, Part, parts
 from microtensor.lab.probe import Floats, probe
 from microtensor.lab.seeds import seed_for
 from microtensor.lab.train import batches, cosine, mean_loss, predicted, tensors
 from microtensor.lab.traits import Traits, traits
-from microtensor.lab.trial import parts
 
 
 @functools.cache

@@ -20,6 +20,7 @@ def run_all(
     *,
     jobs: int | None = None,
     progress: str = "",
+    arrived: Callable[[int, Answer], None] | None = None,
 ) -> list[Answer]:
     """Call a function once for each tuple of arguments, and return the answers in that order.
 
@@ -32,6 +33,8 @@ def run_all(
         jobs: how many processes; by default one per core, or as ``joblib.parallel_config`` says.
             With 1 everything runs in this process.
         progress: what the progress bar on standard error is called; empty for none.
+        arrived: called with the number of each call and its answer as soon as that is there; then
+            calls are sent one by one, as none may be lost.
     """
     joblib = require("joblib")
     if jobs is not None and jobs < 1:
@@ -40,7 +43,12 @@ def run_all(
         jobs = joblib.parallel.get_active_backend()[1] or -1
     if len(arguments) < 2:
         jobs = 1
-    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
+    parallel = joblib.Parallel(
+        n_jobs=jobs,
+        return_as="generator_unordered",
+        batch_size="auto" if arrived is None else 1,
+        pre_dispatch="2 * n_jobs" if arrived is None else "4 * n_jobs",
+    )
     calls = (joblib.delayed(_numbered)(index, function, one) for index, one in enumerate(arguments))
     answers: dict[int, Answer] = {}
     with _progress_bar(progress, len(arguments)) as advance:
@@ -50,6 +58,8 @@ def run_all(
                 arriving = parallel(calls)
             for index, answer in arriving:
                 answers[index] = answer
+                if arrived is not None:
+                    arrived(index, answer)
                 advance()
         finally:
             _close(arriving)

@@ -25,13 +25,16 @@ _STATUSES = (
 _INTERRUPTED = "\ninterrupted: no file was left half-written"
 
 
-def parser(description: str, datasets: Sequence[str] = ()) -> argparse.ArgumentParser:
+def parser(
+    description: str, datasets: Sequence[str] = (), known: Sequence[str] = tuple(DATASETS)
+) -> argparse.ArgumentParser:
     """Return the arguments that demos take: a folder, and what an experiment on data needs.
 
     Args:
         description: the demo in a sentence or two.
         datasets: names of those it uses when none are given; without any it needs no data, and
             draws nothing.
+        known: names of all it can be given.
     """
     made = argparse.ArgumentParser(description=description, epilog=_STATUSES)
     made.add_argument(
@@ -54,10 +57,10 @@ def parser(description: str, datasets: Sequence[str] = ()) -> argparse.ArgumentP
     made.add_argument(
         "--datasets",
         nargs="+",
-        choices=list(DATASETS),
+        choices=list(known),
         metavar="NAME",
         default=[],
-        help=f"some of {', '.join(DATASETS)} (default: {', '.join(datasets)})",
+        help=f"some of {', '.join(known)} (default: {', '.join(datasets)})",
     )
     made.add_argument(
         "--data",

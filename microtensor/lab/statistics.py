@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from microtensor.lab.optional import require
 
@@ -30,7 +31,9 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, 
     return float(sample.mean()), float(reach * sample.std(ddof=1) / math.sqrt(len(sample)))
 
 
-def paired_p(first: Sequence[float], second: Sequence[float]) -> float:
+def paired_p(
+    first: Sequence[float] | NDArray[np.float64], second: Sequence[float] | NDArray[np.float64]
+) -> float:
     """Return the p value of a paired t test: how likely chance alone sets two series this apart.
 
     Differences that are all equal give 0, or 1 if they are zero; one that is not finite gives 1,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,20 +18,25 @@ ACTIVATIONS: dict[str, type[nn.Module] | None] = {"linear": None, "relu": nn.ReL
 
 
 def network(
-    sizes: Sequence[int], activation: str, seed: int, *, orthogonal: bool, dtype: mt.dtype
+    sizes: Sequence[int],
+    activation: str | Callable[[], nn.Module],
+    seed: int,
+    *,
+    orthogonal: bool,
+    dtype: mt.dtype,
 ) -> nn.Sequential:
     """Return a network of Linear layers with an activation between each two.
 
     Args:
         sizes: inputs, widths of the hidden layers, outputs.
-        activation: ``"linear"`` for none, ``"relu"`` or ``"tanh"``.
+        activation: ``"linear"`` for none, ``"relu"``, ``"tanh"``, or what makes a module.
         seed: of the weights; equal sizes and seed give equal weights, whatever the activation.
         orthogonal: whether weights start orthogonal and biases at 0; else both are drawn from
             U(-1/√inputs, 1/√inputs), as Linear does by itself.
         dtype: of the parameters.
     """
     generator = mt.Generator().manual_seed(seed)
-    kind = ACTIVATIONS[activation]
+    kind = ACTIVATIONS[activation] if isinstance(activation, str) else activation
     layers: list[nn.Module] = []
     for inputs, outputs in itertools.pairwise(sizes):
         if layers and kind is not None:

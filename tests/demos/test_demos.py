@@ -175,7 +175,8 @@ def test_ctrl_c_ends_cleanly(name, seconds, tmp_path):
     assert process.returncode == 130
     assert errors.strip().endswith("interrupted: no file was left half-written")
     assert "Traceback" not in errors
-    assert not (tmp_path / "out").exists()
+    left = {path.name for path in (tmp_path / "out").glob("*")}
+    assert left <= ({"compare_optimizers.jsonl"} if name == "compare_optimizers" else set())
 
 
 def test_a_race_is_run_from_the_command_line(tmp_path):

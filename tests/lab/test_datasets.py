@@ -91,7 +91,15 @@ def test_known_data_sets_have_the_shapes_they_are_known_for():
         "circles": (2000, 2),
         "digits": (1797, 64),
         "breast_cancer": (569, 30),
+        "wine": (178, 13),
+        "iris": (150, 4),
     }
+    numbers = {name: lab.load(name) for name in lab.REGRESSIONS}
+    assert {name: data.x.shape for name, data in numbers.items()} == {
+        "diabetes": (442, 10),
+        "made_regression": (800, 20),
+    }
+    assert all(data.classes == () and data.y.dtype == np.float64 for data in numbers.values())
     assert not np.array_equal(lab.load("moons", 1).x, lab.load("moons", 2).x)
     np.testing.assert_array_equal(lab.load("moons", 1).x, lab.load("moons", 1).x)
 
