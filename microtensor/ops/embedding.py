@@ -325,6 +325,8 @@ def embedding_bag(
     kept = np.flatnonzero(flat != padding)
     numbers, bag = flat[kept], bag[kept]
     if mode == "max":
+        if max_norm is not None:
+            _renormalize(weight, numbers, max_norm, norm_type)
         return _bag_maxima(weight, numbers, bag, bags)
     rows = embed(wrap(numbers), weight, None, max_norm, norm_type, scale_grad_by_freq, sparse)
     if per_sample_weights is not None:

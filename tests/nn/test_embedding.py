@@ -136,3 +136,11 @@ ONES = mt.ones(3, 2)
 def test_errors_name_what_is_wrong(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+@pytest.mark.parametrize("mode", ["sum", "mean", "max"])
+def test_bags_of_every_mode_scale_the_long_rows_down(mode):
+    weight = mt.tensor([[3.0, 4.0], [0.3, 0.4]], dtype=mt.float64)
+    bags = F.embedding_bag(mt.tensor([[0], [1]]), weight, max_norm=1.0, mode=mode)
+    np.testing.assert_allclose(weight.numpy(), [[0.6, 0.8], [0.3, 0.4]], rtol=1e-6)
+    np.testing.assert_array_equal(bags.numpy(), weight.numpy())
