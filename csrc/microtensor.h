@@ -153,6 +153,12 @@ const char *mt_plan_entry(int i);
  * that; -1 if none has. */
 int64_t mt_plan_held(int64_t count, const int64_t *objects);
 int64_t mt_plan_run(const int64_t *words, int64_t first, int64_t last);
+/* A plan of `last` words again and again, for `steps` batches or until `seconds` are over. A table is
+ * (address, address, bytes) for each array: inputs are rows and the plan's buffer, outputs the plan's buffer and
+ * where each step's value goes. Sets bad[0] as mt_plan_run returns; returns the steps done whole. */
+int64_t mt_plan_epoch(const int64_t *words, int64_t last, int64_t steps, int64_t batch,
+                      const int64_t *order, int64_t inputs, const int64_t *input, int64_t outputs,
+                      const int64_t *output, double seconds, int64_t *bad);
 
 /* n 32-bit words from Philox4x32-10; state is {seed, offset}, and offset is advanced by the counters
  * used, one for every four words. Returns -1, having done nothing, if an array is misaligned. */

@@ -88,6 +88,42 @@ class Captured:
         plan.seal()
         return plan, plan.results()
 
+    def run(
+        self,
+        data: Any,
+        batch_size: int | None = None,
+        shuffle: bool | None = None,
+        generator: Any = None,
+        epochs: int = 1,
+        drop_last: bool | None = None,
+        progress: Callable[[int, int], Any] | None = None,
+    ) -> list[Any]:
+        """Call the function with every minibatch, in C as far as the plan needs no Python.
+
+        Args:
+            data: tensors or arrays of the same length, one for each argument; a
+                :class:`TensorDataset`; or a :class:`DataLoader`, whose batches are called with.
+            batch_size: rows in a batch; 1 unless given, as for a loader.
+            shuffle: whether each epoch has a new random order, the one a loader would have.
+            generator: the source of that order; the default generator unless given.
+            epochs: how often to go through the data.
+            drop_last: whether to leave out a last batch that is smaller.
+            progress: called with the number of steps done and of all, about every 50 ms.
+
+        Returns:
+            What each call gives, in order.
+
+        Raises:
+            TypeError: the data is none of these.
+            ValueError: a number is out of range, there is no data, or a loader comes with options.
+        """
+        from microtensor.capturing.epochs import run_epochs
+
+        return run_epochs(
+            self, data, epochs, progress, batch_size=batch_size, shuffle=shuffle,
+            generator=generator, drop_last=drop_last,
+        )  # fmt: skip
+
     def __set_name__(self, owner: type, name: str) -> None:
         self._attribute = name
 

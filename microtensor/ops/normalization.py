@@ -612,17 +612,8 @@ def instance_norm(
     if running_mean is not None and running_var is not None:
         flat = input.detach().reshape(shape[0], shape[1], inner)
         mean, variance = flat.mean(2).mean(0), flat.var(2).mean(0)
-        kernels.running_update(
-            mean._array,
-            variance._array,
-            1.0,
-            momentum,
-            None,
-            running_mean._array,
-            running_var._array,
-        )
-        running_mean._cell[0] += 1
-        running_var._cell[0] += 1
+        for running, found in ((running_mean, mean), (running_var, variance)):
+            running.mul_(1.0 - momentum).add_(found, alpha=momentum)
     return _row_norm_public(input, weight, bias, inner, shape[1], inner, True, float(eps))
 
 
