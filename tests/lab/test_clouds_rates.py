@@ -18,7 +18,7 @@ def test_momentum_refutes_the_steps_of_plain_descent():
 
 
 def test_rate_too_small_names_rates_that_are_too_large():
-    with pytest.raises(ValueError, match="at most 0.1"):
+    with pytest.raises(ValueError, match=r"at most 0\.1"):
         clouds.rate_too_small((0.5,))
 
 

@@ -2,5 +2,6 @@
 
 from microtensor.lab.clouds.rates import rate_too_large, rate_too_small, sharpness
 from microtensor.lab.clouds.ravine import ravine
+from microtensor.lab.clouds.saddle import saddle
 
-__all__ = ["rate_too_large", "rate_too_small", "ravine", "sharpness"]
+__all__ = ["rate_too_large", "rate_too_small", "ravine", "saddle", "sharpness"]
