@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from microtensor import lab
 from microtensor.lab import clouds, script
@@ -15,6 +17,10 @@ CLOUDS: dict[str, Callable[..., lab.Result]] = {
     "rate_too_large": clouds.rate_too_large,
     "ravine": clouds.ravine,
 }
+
+
+def _run(name: str, quick: bool, _: Any) -> lab.Result:
+    return CLOUDS[name](quick=quick, command=script.command())
 
 
 def main() -> int:
@@ -38,7 +44,7 @@ def main() -> int:
         status = script.run(
             arguments,
             name,
-            lambda _, name=name: CLOUDS[name](quick=arguments.quick, command=script.command()),
+            functools.partial(_run, name, arguments.quick),
         )
         if status in (script.REFUSED, INTERRUPTED):
             return status
