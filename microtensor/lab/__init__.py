@@ -4,6 +4,7 @@ Every function returns a :class:`Result` with pictures, tables and verdicts that
 the run. It needs more than the rest of microtensor: ``pip install "microtensor[lab]"``.
 """
 
+from microtensor.lab import clouds
 from microtensor.lab.atlas import atlas
 from microtensor.lab.bends import bends
 from microtensor.lab.catalogue import activation_names
@@ -64,6 +65,7 @@ __all__ = [
     "atlas",
     "bends",
     "check_folder",
+    "clouds",
     "collapse",
     "collapse_at",
     "compare",

@@ -11,6 +11,7 @@ import numpy as np
 
 import microtensor as mt
 from microtensor import nn
+from microtensor.lab import clouds
 from microtensor.lab.atlas import atlas
 from microtensor.lab.bends import bends
 from microtensor.lab.compare import compare
@@ -149,6 +150,22 @@ def _one_race(name: str, seed: int, steps: int) -> Part:
     return part
 
 
+def _saddle(setting: Setting) -> Result:
+    return clouds.saddle(quick=setting.quick, command=_repeat("saddle", setting))
+
+
+def _small_rate(setting: Setting) -> Result:
+    return clouds.rate_too_small(quick=setting.quick, command=_repeat("small_rate", setting))
+
+
+def _large_rate(setting: Setting) -> Result:
+    return clouds.rate_too_large(quick=setting.quick, command=_repeat("large_rate", setting))
+
+
+def _ravine(setting: Setting) -> Result:
+    return clouds.ravine(quick=setting.quick, command=_repeat("ravine", setting))
+
+
 def _landscape(setting: Setting) -> Result:
     model, plane = _small_network(nn.Tanh, (12, 12), setting.seed)
     start, _ = _small_network(nn.Tanh, (12, 12), setting.seed, steps=0)
@@ -263,6 +280,28 @@ CHAPTERS: list[Chapter] = [
         "for layers that collapse into one, and names a remedy. Two patients: the first is ill, "
         "so that verdicts about it fail, as they should.",
         _doctor,
+    ),
+    Chapter(
+        "saddle", "A cloud: saddles",
+        "On a saddle every slope vanishes, and it is no optimum. How long descent stays there "
+        "depends on how near to the ridge it comes.",
+        _saddle,
+    ),
+    Chapter(
+        "small_rate", "A cloud: a learning rate too small",
+        "With a small rate every step is safe, and there are a great many of them.",
+        _small_rate,
+    ),
+    Chapter(
+        "large_rate", "A cloud: a learning rate too large",
+        "Above a threshold, which the steepest curvature sets, every step leads farther away.",
+        _large_rate,
+    ),
+    Chapter(
+        "ravine", "A cloud: ravines",
+        "Flat along the way and steep across it: the steep side limits the rate, and so the flat "
+        "one takes long. Momentum makes the price a square root.",
+        _ravine,
     ),
     Chapter(
         "race", "Optimizers race",
