@@ -1,4 +1,4 @@
-"""A small convolutional network reads handwritten digits; curves, misread digits, filters."""
+"""A small convolutional network reads handwritten digits; curves, the hardest digits, filters."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ def main() -> int:
     """Run the demo; see ``--help``."""
     parser = script.parser(
         "Train a convolutional network on scikit-learn's handwritten digits with a captured step, "
-        "and draw its curves, the digits it misreads and its first filters."
+        "and draw its curves, the hardest digits and its first filters."
     )
     script.add_chance(parser)
     arguments = parser.parse_args()
-    plan = DigitsPlan(epochs=4, width=8) if arguments.quick else DigitsPlan()
+    plan = DigitsPlan(epochs=10, width=16) if arguments.quick else DigitsPlan()
     return script.run(
         arguments,
         f"{plan.epochs} epochs of AdamW, batches of {plan.batch}, {plan.width} channels; "

@@ -19,7 +19,7 @@ from microtensor.lab.optional import require
 from microtensor.lab.parallel import progress_bar
 from microtensor.lab.result import Column, Result, Table, Verdict
 from microtensor.lab.seeds import seed_for
-from microtensor.lab.train import batches, cosine, predicted
+from microtensor.lab.train import batches, cosine, predicted, probabilities
 
 Images = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -69,7 +69,7 @@ def digits_cnn(
         command: what the result names as the command that repeats it.
 
     Returns:
-        A result with the curves, the digits that were misread and the first filters as pictures,
+        A result with the curves, the hardest digits and the first filters as pictures,
         a table with a row for each epoch, and the verdict on the accuracy.
 
     Example:
@@ -94,8 +94,8 @@ def digits_cnn(
             progress,
         )
     seconds = time.perf_counter() - begun
-    read = _read(model, images[test])
-    return _result(model, plan, seed, images[test], labels[test], read, records, seconds, command)
+    logits = _logits(model, images[test])
+    return _result(model, plan, seed, images[test], labels[test], logits, records, seconds, command)
 
 
 def load_digits() -> tuple[Images, Labels]:
@@ -195,23 +195,20 @@ def _logits(model: nn.Sequential, images: Images) -> mt.Tensor:
     return logits
 
 
-def _read(model: nn.Sequential, images: Images) -> Labels:
-    return predicted(_logits(model, images))
-
-
 def _result(
     model: nn.Sequential,
     plan: DigitsPlan,
     seed: int,
     images: Images,
     labels: Labels,
-    read: Labels,
+    logits: mt.Tensor,
     records: list[dict[str, Any]],
     seconds: float,
     command: str,
 ) -> Result:
+    read = predicted(logits)
     wrong = np.flatnonzero(read != labels)
-    filters = model[0].weight.detach().numpy().copy()
+    filters = model.get_parameter("0.weight").detach().numpy().copy()
     parameters = sum(one.numel() for one in model.parameters())
     accuracy = 1 - len(wrong) / len(labels)
     verdict = Verdict(
@@ -229,7 +226,7 @@ def _result(
         verdicts=[verdict],
         pictures={
             "digits_cnn": functools.partial(
-                digits_picture.overview, records, images[wrong], labels[wrong], read[wrong], filters
+                digits_picture.overview, records, images, labels, probabilities(logits), filters
             )
         },
         settings={"seed": seed, **vars(plan), "parameters": parameters},

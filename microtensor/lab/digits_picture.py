@@ -22,26 +22,28 @@ _FILTERS = 32
 
 def overview(
     records: Sequence[Mapping[str, Any]],
-    wrong: NDArray[np.float32],
+    images: NDArray[np.float32],
     labels: NDArray[np.int64],
-    read: NDArray[np.int64],
+    chances: NDArray[np.float64],
     filters: NDArray[np.float32],
 ) -> Figure:
-    """Draw the curves, the digits that were misread, and the first layer's filters.
+    """Draw the curves, the hardest digits, and the first layer's filters.
 
     Args:
         records: a mapping per epoch.
-        wrong: the images that were misread, (images, 1, 8, 8).
+        images: those of the test, (images, 1, 8, 8).
         labels: the digits they show.
-        read: the digits they were taken for.
+        chances: the probability of each digit, (images, 10).
         filters: the first layer's weight, (channels, 1, height, width).
     """
     with styled():
         figure = plot.new_figure(12.5, 6.4)
-        above, below = figure.subfigures(2, 1, height_ratios=(1.25, 1))
-        _curves(above.subplots(1, 2), records)
+        halves: Any = figure.subfigures(2, 1, height_ratios=(1.25, 1))
+        above, below = halves
+        pair = above.subplots(1, 2)
+        _curves(pair, records)
         left, right = below.subfigures(1, 2)
-        _misread(left, wrong, labels, read)
+        _hardest(left, images, labels, chances)
         _filters(right, filters)
         last = records[-1]
         figure.suptitle(
@@ -49,7 +51,7 @@ def overview(
             "correctly",
             fontsize=12.5, fontweight="bold",
         )  # fmt: skip
-        for axes, key in zip(above.axes, ("loss", "accuracy"), strict=True):
+        for axes, key in zip(pair, ("loss", "accuracy"), strict=True):
             scale = 100 if key == "accuracy" else 1
             ends = [(scale * last[f"{part}_{key}"], name, colour) for part, name, colour in _PARTS]
             plot.label_line_ends(axes, ends)
@@ -67,7 +69,7 @@ def _curves(pair: Sequence[Axes], records: Sequence[Mapping[str, Any]]) -> None:
             axes.plot(epochs, values, "o-", color=colour, markersize=3, linewidth=1.4)
     for axes in pair:
         axes.set(xlabel="epoch", xlim=(1, max(2, epochs[-1])))
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params(axis="x", integer=True)
         axes.grid(axis="y")
     pair[0].set(yscale="log")
     pair[0].set_title("Cross-entropy (training: images moved, with dropout)", loc="left")
@@ -82,18 +84,22 @@ def _tiles(figure: Any, title: str, rows: int, columns: int) -> Sequence[Axes]:
     tiles = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in tiles:
         axes.set_axis_off()
-    return tiles  # type: ignore[no-any-return]
+    return tiles
 
 
-def _misread(figure: Any, images: Any, labels: Any, read: Any) -> None:
-    more = f", {_SHOWN} of {len(images)}" if len(images) > _SHOWN else ""
-    title = f"Misread (shown → read){more}" if len(images) else "Not one was misread"
-    rows = max(1, -(-min(len(images), _SHOWN) // _ACROSS))
-    for axes, image, digit, taken in zip(
-        _tiles(figure, title, rows, _ACROSS), images, labels, read, strict=False
-    ):
-        axes.imshow(image[0], cmap="gray_r", vmin=0, vmax=1)
-        axes.set_title(f"{digit} → {taken}", fontsize=9)
+def _hardest(figure: Any, images: Any, labels: Any, chances: Any) -> None:
+    """Draw the images whose digit has the least probability: all misread ones come first."""
+    rights = chances[np.arange(len(labels)), labels]
+    hardest = np.argsort(rights, kind="stable")[:_SHOWN]
+    title = "The hardest test images: digit, probability given to it (or → what was read)"
+    tiles = _tiles(figure, title, max(1, -(-len(hardest) // _ACROSS)), _ACROSS)
+    for axes, row in zip(tiles, hardest, strict=False):
+        axes.imshow(images[row, 0], cmap="gray_r", vmin=0, vmax=1)
+        digit, taken = labels[row], chances[row].argmax()
+        if taken == digit:
+            axes.set_title(f"{digit}: {100 * rights[row]:.0f} %", fontsize=9)
+        else:
+            axes.set_title(f"{digit} → {taken}", fontsize=9, color=DERIVATIVE, fontweight="bold")
 
 
 def _filters(figure: Any, filters: Any) -> None:
