@@ -51,7 +51,7 @@ def run_all(
     )
     calls = (joblib.delayed(_numbered)(index, function, one) for index, one in enumerate(arguments))
     answers: dict[int, Answer] = {}
-    with _progress_bar(progress, len(arguments)) as advance:
+    with progress_bar(progress, len(arguments)) as advance:
         arriving = None
         try:
             with workers_deaf_to_ctrl_c() if jobs != 1 else nullcontext():
@@ -88,7 +88,13 @@ def _numbered(
 
 
 @contextmanager
-def _progress_bar(description: str, total: int) -> Iterator[Callable[[], None]]:
+def progress_bar(description: str, total: int) -> Iterator[Callable[[], None]]:
+    """Show a bar on standard error, if that is a terminal; the block calls what it is given.
+
+    Args:
+        description: what the bar is called; empty for none.
+        total: how many calls fill it.
+    """
     if not description:
         yield lambda: None
         return

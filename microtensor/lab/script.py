@@ -46,14 +46,7 @@ def parser(
     if not datasets:
         return made
     made.set_defaults(usual=tuple(datasets))
-    made.add_argument(
-        "--seed",
-        type=natural,
-        default=0,
-        metavar="N",
-        help="decides everything that is drawn (default: 0)",
-    )
-    made.add_argument("--quick", action="store_true", help="a smaller run of a few seconds")
+    add_chance(made)
     made.add_argument(
         "--datasets",
         nargs="+",
@@ -74,6 +67,18 @@ def parser(
         "--jobs", type=positive, metavar="N", help="processes (default: one per core)"
     )
     return made
+
+
+def add_chance(made: argparse.ArgumentParser) -> None:
+    """Add the arguments of what draws by lot and takes a while: a seed, and a smaller run."""
+    made.add_argument(
+        "--seed",
+        type=natural,
+        default=0,
+        metavar="N",
+        help="decides everything that is drawn (default: 0)",
+    )
+    made.add_argument("--quick", action="store_true", help="a smaller run of a few seconds")
 
 
 def add_only(made: argparse.ArgumentParser, usual: str, names: Sequence[str] | None = None) -> None:
