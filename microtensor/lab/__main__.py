@@ -7,8 +7,9 @@ import sys
 from collections.abc import Sequence
 
 from microtensor.lab.chapters import CHAPTERS
+from microtensor.lab.interruption import INTERRUPTED
 from microtensor.lab.report import Interrupted, report
-from microtensor.lab.script import INTERRUPTED, REFUSED, natural, positive
+from microtensor.lab.script import REFUSED, natural, positive
 
 
 def main(arguments: Sequence[str] | None = None, program: str = "python -m microtensor.lab") -> int:

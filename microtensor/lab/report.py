@@ -12,6 +12,7 @@ from pathlib import Path
 from microtensor.lab import page
 from microtensor.lab.chapters import CHAPTERS, Chapter, Setting
 from microtensor.lab.environment import environment
+from microtensor.lab.optional import require
 from microtensor.lab.result import check_folder
 
 FILE = "report.html"
@@ -57,10 +58,12 @@ def report(
     Raises:
         ValueError: an unknown chapter; the legal ones are listed.
         OSError: the folder cannot be written, said before any work.
+        ImportError: Jinja2 is not installed, said before any work.
         KeyboardInterrupt: as :class:`Interrupted`: what was finished is on the page.
     """
     chosen = _chosen(only)
     folder = check_folder(out)
+    require("jinja2")  # what writes the page is missed before the work, not after it
     setting = Setting(quick, seed, jobs)
     written: list[page.Written] = []
     started = time.perf_counter()
