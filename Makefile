@@ -22,13 +22,14 @@ $(shell rm -f $(READY) $(READY_TO_DEVELOP) $(READY_TO_BENCH))
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: help demo demos atlas depth race test build lint format sanitize bench clean distclean
+.PHONY: help demo demos atlas cnn depth race test build lint format sanitize bench clean distclean
 
 help:
 	@echo 'make demo      set everything up, then write the report of the laboratory, one page, into $(OUT)/'
 	@echo 'make demos     linear collapse and the comparison of optimizers in full, into $(OUT)/'
 	@echo 'make race      optimizers race over a surface, with a moving picture, into $(OUT)/'
 	@echo 'make atlas     draw all activations, with what is measured of them, into $(OUT)/'
+	@echo 'make cnn       train a convolutional network on handwritten digits, into $(OUT)/'
 	@echo 'make depth     what activations do to deep networks (some three minutes), into $(OUT)/'
 	@echo 'make test      set everything up, then run the tests'
 	@echo 'make build     set everything up: .venv, the extension compiled, and what is needed to run'
@@ -50,6 +51,9 @@ demos: $(READY)
 
 atlas: $(READY)
 	$(RUN) demos/activation_atlas.py --out '$(OUT)'
+
+cnn: $(READY)
+	$(RUN) demos/digits_cnn.py --out '$(OUT)'
 
 depth: $(READY)
 	$(RUN) demos/activation_depth.py --out '$(OUT)'
@@ -78,6 +82,7 @@ sanitize:
 
 bench: $(READY_TO_BENCH)
 	$(RUN) benchmarks/step.py --output benchmarks/RESULTS.md
+	$(RUN) benchmarks/layers.py --output benchmarks/RESULTS.md
 	$(RUN) benchmarks/ops.py --output benchmarks/RESULTS.md
 	$(RUN) benchmarks/activations.py --output benchmarks/RESULTS.md
 	$(RUN) benchmarks/engine.py --output benchmarks/RESULTS.md

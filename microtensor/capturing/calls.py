@@ -200,13 +200,17 @@ def filled(
         return None
     if name in _FILLING:
         return out
-    kept = out.copy()
+    # The others are kept, too: it may have written into several, and would do so twice.
+    touched = [each for each in [out, *others] if each.flags.writeable and not each.dtype.hasobject]
+    kept = [each.copy() for each in touched]
     try:
         _spoil(out)
         kernel(*given, **named)
-        return out if out.tobytes() == kept.tobytes() else None
+        same = all(a.tobytes() == b.tobytes() for a, b in zip(touched, kept, strict=True))
+        return out if same else None
     finally:
-        out[...] = kept
+        for each, before in zip(touched, kept, strict=True):
+            each[...] = before
 
 
 def _spoil(array: Array) -> None:

@@ -116,8 +116,10 @@ def _gradients_forward(
     dtype, batch, n = output.dtype, max(sizes), weight_hh.shape[0] // GATES[mode]
     weight_hh = np.ascontiguousarray(weight_hh)
     state = constant(0.0, (batch, width), dtype) if g_hidden is None else copied(g_hidden)
-    with_cell = g_cell is not None and mode == "LSTM"
-    memory = copied(g_cell) if with_cell else constant(0.0, (batch, n), dtype)
+    if g_cell is not None and mode == "LSTM":
+        memory = copied(g_cell)
+    else:
+        memory = constant(0.0, (batch, n), dtype)
     by_input = empty((rows, GATES[mode] * n), dtype)
     by_product = empty(by_input.shape, dtype) if mode == "GRU" else by_input
     projected = None if weight_hr is None else empty((rows, width), dtype)

@@ -553,3 +553,31 @@ def test_eager_effects_of_a_failed_capture_stay():
     with pytest.raises(RuntimeError, match="reads a value"):
         f(mt.ones(2))
     assert w.tolist() == [1.0, 1.0]
+
+
+# ---- kernels that write into several arrays ------------------------------------------------------
+
+
+@pytest.mark.parametrize("layer", [nn.BatchNorm1d, nn.InstanceNorm1d])
+def test_running_statistics_move_once_a_call(layer):
+    made = [layer(3, track_running_stats=True) for _ in range(2)]
+    step = mt.capture(made[0])
+    for seed in range(4):
+        x = mt.tensor(np.random.default_rng(seed).normal(1.0, 2.0, (4, 3, 5)))
+        one, other = (f(x.float()) for f in (step, made[1]))
+        assert one.tolist() == other.tolist()
+    for name, value in made[1].state_dict().items():
+        assert made[0].state_dict()[name].tolist() == value.tolist(), name
+
+
+def test_trying_a_kernel_leaves_all_its_arrays_as_they_were():
+    from microtensor.capturing.calls import filled
+
+    def kernel(x, total, out):
+        total += x
+        out[...] = x
+
+    x, total, out = np.ones(3), np.zeros(3), np.ones(3)
+    assert filled("kernel", kernel, (x, total, out), {}) is None
+    assert total.tolist() == [0.0] * 3
+    assert out.tolist() == [1.0] * 3
