@@ -63,6 +63,11 @@ def _arrays(data: Any) -> list[Any]:
     for each in data:
         if not isinstance(each, Tensor | np.ndarray):
             raise TypeError(f"run: expected tensors or arrays, got {type(each).__name__}")
+        if isinstance(each, Tensor) and each.requires_grad:
+            raise ValueError(
+                "run: data whose gradient is asked for cannot be gathered in C; loop over a "
+                "DataLoader, or pass data.detach()"
+            )
     return [
         np.ascontiguousarray(each._array if isinstance(each, Tensor) else each) for each in data
     ]

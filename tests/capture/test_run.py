@@ -70,3 +70,9 @@ def test_a_loader_and_bad_input():
         step.run((rows(4)[0], rows(5)[1]))
     with pytest.raises(TypeError, match="DataLoader"):
         step.run(3)
+
+
+def test_data_that_require_a_gradient_are_refused():
+    step = mt.capture(lambda x: x * 2)
+    with pytest.raises(ValueError, match="data whose gradient is asked for"):
+        step.run(mt.ones(4, 2, requires_grad=True), batch_size=2)
