@@ -77,7 +77,9 @@ def ends_of_ctrl_c(message: str) -> Iterator[None]:
 
     def interrupt(number: int, frame: Any) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        sys.unraisablehook = lambda _: None  # of swallowed exceptions nothing is to be read
+        # Nothing is to be read of exceptions that are swallowed, nor of those of threads whose
+        # work is taken away under them: joblib's, which feeds workers, looks up jobs that are gone.
+        sys.unraisablehook = threading.excepthook = lambda _: None
         watchdog = threading.Timer(_SECONDS, _end, (message,))
         watchdog.daemon = True
         watchdog.start()
