@@ -10,6 +10,7 @@ from microtensor.autograd.anomaly import (
 from microtensor.autograd.drawing import graph_of
 from microtensor.autograd.function import Function
 from microtensor.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
+from microtensor.autograd.variable import Variable
 from microtensor.autograd.walk import backward, grad
 from microtensor.engine import (
     enable_grad,
@@ -23,6 +24,7 @@ from microtensor.engine import (
 __all__ = [
     "Function",
     "GradcheckError",
+    "Variable",
     "backward",
     "detect_anomaly",
     "enable_grad",

@@ -1,6 +1,6 @@
 """Modules to build networks of, under PyTorch's names."""
 
-from microtensor.nn import activations, functional, init, learned_activations, utils
+from microtensor.nn import activations, functional, init, learned_activations, parallel, utils
 from microtensor.nn.activations import *  # noqa: F403  # all that records make
 from microtensor.nn.attention import (
     MultiheadAttention,
@@ -100,6 +100,7 @@ from microtensor.nn.padding import (
     ZeroPad2d,
     ZeroPad3d,
 )
+from microtensor.nn.parallel import DataParallel
 from microtensor.nn.parameter import (
     Parameter,
 )
@@ -194,6 +195,7 @@ __all__ = [
     "CosineEmbeddingLoss",
     "CosineSimilarity",
     "CrossEntropyLoss",
+    "DataParallel",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
@@ -275,6 +277,7 @@ __all__ = [
     "ZeroPad3d",
     "functional",
     "init",
+    "parallel",
     "utils",
 ]
 __all__ += activations.__all__
