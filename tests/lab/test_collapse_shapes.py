@@ -92,7 +92,7 @@ def lenet(between, pool=nn.AvgPool2d):
 def test_lenet_without_activations_is_one_matrix():
     model = lenet(nn.Identity)
     x = mt.randn(4, 1, 16, 16, dtype=mt.float64)
-    with pytest.raises(ValueError, match="12 inputs|24 inputs|reach it"):
+    with pytest.raises(ValueError, match="54 reach it"):
         lab.collapse(model, input_shape=(1, 20, 20))
     weight, bias = result = lab.collapse(model, input_shape=(1, 16, 16))
     assert weight.shape == (10, 256) and bias.shape == (10,)
