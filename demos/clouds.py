@@ -13,9 +13,12 @@ from microtensor.lab.interruption import INTERRUPTED
 
 CLOUDS: dict[str, Callable[..., lab.Result]] = {
     "saddle": clouds.saddle,
+    "deep_saddle": clouds.deep_saddle,
     "rate_too_small": clouds.rate_too_small,
     "rate_too_large": clouds.rate_too_large,
+    "sharpness_in_training": clouds.sharpness_in_training,
     "ravine": clouds.ravine,
+    "rippled_ravine": lambda quick, command: clouds.rippled_ravine(command=command),
 }
 
 
@@ -27,7 +30,7 @@ def main() -> int:
     """Run the demo; see ``--help``."""
     parser = script.parser(
         "Measure what goes wrong with plain gradient descent: saddles, learning rates too small "
-        "and too large, ravines. Nothing is drawn by chance, so there is no seed."
+        "and too large, ravines. What is drawn by chance is drawn from seed 0."
     )
     parser.add_argument("--quick", action="store_true", help="smaller runs of a few seconds")
     parser.add_argument(

@@ -150,20 +150,34 @@ def _one_race(name: str, seed: int, steps: int) -> Part:
     return part
 
 
-def _saddle(setting: Setting) -> Result:
-    return clouds.saddle(quick=setting.quick, command=_repeat("saddle", setting))
+def _saddle(setting: Setting) -> list[Part]:
+    command = _repeat("saddle", setting)
+    deep = clouds.deep_saddle(quick=setting.quick, seed=setting.seed, command=command)
+    return [
+        Part(clouds.saddle(quick=setting.quick, command=command), "Two variables"),
+        Part(deep, "A deep linear network"),
+    ]
 
 
 def _small_rate(setting: Setting) -> Result:
     return clouds.rate_too_small(quick=setting.quick, command=_repeat("small_rate", setting))
 
 
-def _large_rate(setting: Setting) -> Result:
-    return clouds.rate_too_large(quick=setting.quick, command=_repeat("large_rate", setting))
+def _large_rate(setting: Setting) -> list[Part]:
+    quick, command = setting.quick, _repeat("large_rate", setting)
+    digits = clouds.sharpness_in_training(quick=quick, seed=setting.seed, command=command)
+    return [
+        Part(clouds.rate_too_large(quick=quick, command=command), "A quadratic"),
+        Part(digits, "A network on digits"),
+    ]
 
 
-def _ravine(setting: Setting) -> Result:
-    return clouds.ravine(quick=setting.quick, command=_repeat("ravine", setting))
+def _ravine(setting: Setting) -> list[Part]:
+    command = _repeat("ravine", setting)
+    return [
+        Part(clouds.ravine(quick=setting.quick, command=command), "Quadratics"),
+        Part(clouds.rippled_ravine(seed=setting.seed, command=command), "With ripples across"),
+    ]
 
 
 def _landscape(setting: Setting) -> Result:
@@ -284,7 +298,9 @@ CHAPTERS: list[Chapter] = [
     Chapter(
         "saddle", "A cloud: saddles",
         "On a saddle every slope vanishes, and it is no optimum. How long descent stays there "
-        "depends on how near to the ridge it comes.",
+        "depends on how near to the ridge it comes. In the weights of a deep network there are "
+        "saddles even if it computes one matrix: at zero, and wherever it has learned one part of "
+        "the data and not yet the next.",
         _saddle,
     ),
     Chapter(
@@ -294,13 +310,17 @@ CHAPTERS: list[Chapter] = [
     ),
     Chapter(
         "large_rate", "A cloud: a learning rate too large",
-        "Above a threshold, which the steepest curvature sets, every step leads farther away.",
+        "Above a threshold, which the steepest curvature sets, every step leads farther away on a "
+        "quadratic. A network's loss is none: while it is trained its sharpness moves, and what is "
+        "measured here is where it goes, beside the line 2/η; no threshold is claimed.",
         _large_rate,
     ),
     Chapter(
         "ravine", "A cloud: ravines",
         "Flat along the way and steep across it: the steep side limits the rate, and so the flat "
-        "one takes long. Momentum makes the price a square root.",
+        "one takes long. Momentum makes the price a square root. Methods that scale each parameter "
+        "by itself do well where the ravine lies along an axis: so it is shown as written, and "
+        "turned.",
         _ravine,
     ),
     Chapter(
