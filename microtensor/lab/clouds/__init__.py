@@ -1,7 +1,19 @@
 """The clouds over plain gradient descent: what goes wrong, measured beside what theory says."""
 
+from microtensor.lab.clouds.accuracy import accuracy
+from microtensor.lab.clouds.batches import Plan
 from microtensor.lab.clouds.rates import rate_too_large, rate_too_small, sharpness
 from microtensor.lab.clouds.ravine import ravine
 from microtensor.lab.clouds.saddle import saddle
+from microtensor.lab.clouds.speed import speed
 
-__all__ = ["rate_too_large", "rate_too_small", "ravine", "saddle", "sharpness"]
+__all__ = [
+    "Plan",
+    "accuracy",
+    "rate_too_large",
+    "rate_too_small",
+    "ravine",
+    "saddle",
+    "sharpness",
+    "speed",
+]
