@@ -2,6 +2,8 @@
 
 from microtensor.lab.clouds.accuracy import accuracy
 from microtensor.lab.clouds.batches import Plan
+from microtensor.lab.clouds.noise import gradient_noise
+from microtensor.lab.clouds.rare import rare_parameters
 from microtensor.lab.clouds.rates import rate_too_large, rate_too_small, sharpness
 from microtensor.lab.clouds.ravine import ravine
 from microtensor.lab.clouds.saddle import saddle
@@ -10,6 +12,8 @@ from microtensor.lab.clouds.speed import speed
 __all__ = [
     "Plan",
     "accuracy",
+    "gradient_noise",
+    "rare_parameters",
     "rate_too_large",
     "rate_too_small",
     "ravine",

@@ -83,16 +83,13 @@ def accuracy(
 def _record(done: Sweep, size: int) -> dict[str, Any]:
     runs = done.best[size]
     right, half = mean_interval([run.accuracy for run in runs])
-    stable = [
-        rate for rate, tried in done.tried[size].items()
-        if all(math.isfinite(run.last) and run.last < run.validation[0] for run in tried)
-    ]  # fmt: skip
+    usable = [rate for rate, tried in done.tried[size].items() if _usable(tried)]
     return {
         "size": size,
         "steps": int(runs[0].steps[-1]),
         "rate": runs[0].rate,
         "edge": done.on_edge(runs[0].rate),
-        "largest": max(stable, default=math.nan),
+        "largest": max(usable, default=math.nan),
         "training": _mean(run.training[-1] for run in runs),
         "validation": _mean(run.last for run in runs),
         "accuracy": right,
@@ -138,7 +135,7 @@ def _verdicts(done: Sweep, command: str) -> list[Verdict]:
             command=command,
         ),
         Verdict(
-            f"with as many rows, batches of all {last} end less accurate than those of {middle}",
+            f"with as many rows, batches of all {last:,} end less accurate than those of {middle}",
             behind, _DIFFERENT, ">=", interval=behind_interval,
             detail=f"test accuracy with {middle} in a batch less that with {last}, with the 95 % "
             f"interval of the mean; {count}",
@@ -182,19 +179,21 @@ def _picture(done: Sweep, records: Sequence[dict[str, Any]]) -> Figure:
         figure = new_figure(9.5, 4.2)
         left, right = figure.subplots(1, 2, width_ratios=(1.35, 1))
         shades = colours(len(done.sizes))
-        highest, ends = 0.0, []
+        ends = []
         for size, colour in zip(done.sizes, shades, strict=True):
             runs = {rate: tried for rate, tried in done.tried[size].items() if _usable(tried)}
             if not runs:
                 continue
             losses = [_mean(run.last for run in tried) for tried in runs.values()]
             left.plot(list(runs), losses, "o-", color=colour, markersize=4)
-            highest = max(highest, done.tried[size][next(iter(runs))][0].validation[0])
-            ends.append((list(runs)[-1], losses[-1], size, colour))
+            lowest = int(np.argmin(losses))
+            ends.append((list(runs)[lowest], losses[lowest], size, colour))
         left.set(xscale="log", yscale="log", xlabel="learning rate η",
                  ylabel="validation loss at the end")  # fmt: skip
         left.grid(True)
-        left.set_title("A larger batch bears, and needs, a larger rate\n"
+        few, most = records[0], records[-1]
+        left.set_title(f"Usable rates: up to {few['largest']:g} with {few['size']:,} in a batch, "
+                       f"{most['largest']:g} with {most['size']:,}\n"
                        "a line ends where training fails", loc="left")  # fmt: skip
         _name_lines(left, done, ends)
         places = np.arange(len(records))
@@ -205,16 +204,24 @@ def _picture(done: Sweep, records: Sequence[dict[str, Any]]) -> Figure:
         right.set(xlabel="rows in a batch", ylabel="test accuracy, %")
         right.margins(x=0.12)
         right.grid(True, axis="y")
-        right.set_title("Each at its own rate, with as many rows\n"
+        right.set_title(f"Tuned, {few['size']:,} ends at {100 * few['accuracy']:.1f} %, "
+                        f"{most['size']:,} {100 * most['accuracy']:.1f} %\n"
                         "bars: 95 % interval of the mean", loc="left")  # fmt: skip
     return figure
 
 
 def _usable(tried: Sequence[BatchRun]) -> bool:
-    return all(math.isfinite(run.last) and run.last < 2 * run.validation[0] for run in tried)
+    """Tell whether a rate serves: every run ended below its start."""
+    return all(run.last < run.validation[0] for run in tried)
 
 
-def _name_lines(axes: Any, done: Sweep, ends: Sequence[tuple[float, float, int, str]]) -> None:
-    for rate, loss, size, colour in ends:
-        axes.annotate(name_of(size, done.rows), (rate, loss), (5, 0), textcoords="offset points",
-                      color=colour, fontsize=9, va="center")  # fmt: skip
+def _name_lines(axes: Any, done: Sweep, lows: Sequence[tuple[float, float, int, str]]) -> None:
+    """Write names below the lowest points of lines, one above the other at the same rate."""
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(bottom=bottom * (bottom / top) ** 0.12)
+    below: dict[float, int] = {}
+    for rate, loss, size, colour in sorted(lows, key=lambda low: low[1]):
+        place = below[rate] = below.get(rate, 0) + 1
+        axes.annotate(name_of(size, done.rows), (rate, loss), (0, 2 - 12 * place),
+                      textcoords="offset points", color=colour, fontsize=9, ha="center",
+                      va="center")  # fmt: skip

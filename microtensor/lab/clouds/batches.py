@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import microtensor as mt
 from microtensor import kernels
 from microtensor.lab.data import Dataset, as_dataset, parts
+from microtensor.lab.optional import require
 from microtensor.lab.parallel import run_all
 from microtensor.lab.seeds import seed_for
 from microtensor.lab.train import mean_loss, network, predicted, tensors
@@ -152,11 +153,16 @@ def usual(sizes: Sequence[int]) -> int:
     return min(sizes[1:-1] or sizes[:1], key=lambda size: abs(math.log(size / 32)))
 
 
-def name_of(size: int, rows: int) -> str:
-    """Return what pictures call a batch size."""
-    if size == 1:
-        return "1 (SGD)"
-    return "all (BGD)" if size == rows else f"{size}"
+def name_of(size: int, rows: int, unit: bool = False) -> str:
+    """Return what tables and pictures call a batch size; with a unit where no axis names it.
+
+    Example:
+        >>> name_of(1, 100), name_of(8, 100, unit=True), name_of(100, 100)
+        ('1 (SGD)', '8 rows', 'all (BGD)')
+    """
+    number = "all" if size == rows else f"{size:,}"
+    word = (" row" if size == 1 else " rows") if unit else ""
+    return number + word + {1: " (SGD)", rows: " (BGD)"}.get(size, "")
 
 
 def colours(count: int) -> list[str]:
@@ -166,10 +172,9 @@ def colours(count: int) -> list[str]:
         >>> colours(2)
         ['#440154', '#7ad151']
     """
-    from matplotlib import colormaps
-    from matplotlib.colors import to_hex
-
-    return [to_hex(colormaps["viridis"](share)) for share in np.linspace(0, 0.8, count)]
+    shade = require("matplotlib").colormaps["viridis"]
+    to_hex = require("matplotlib.colors").to_hex
+    return [to_hex(shade(share)) for share in np.linspace(0, 0.8, count)]
 
 
 def sweep(

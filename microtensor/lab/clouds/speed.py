@@ -135,14 +135,14 @@ def _verdicts(done: Sweep, command: str) -> list[Verdict]:
     )
     return [
         Verdict(
-            f"{last} rows a step cost at least twice the rows that {middle} do",
+            f"{last:,} rows a step cost at least twice the rows that {middle} do",
             rows, _TWICE, ">=", interval=rows_interval,
             detail=f"rows differentiated with {last} in a batch over those with {middle}, {about}",
             command=command,
         ),
         Verdict(
             f"a step with {first} {'row' if first == 1 else 'rows'} does at most half of what one "
-            f"with {last} does",
+            f"with {last:,} does",
             steps, _TWICE, ">=", interval=steps_interval,
             detail=f"steps with {first} in a batch over those with {last}, {about}",
             command=command,
@@ -169,10 +169,11 @@ def _step_seconds(runs: Sequence[BatchRun]) -> float:
     return min((run.seconds for run in runs if not math.isnan(run.seconds)), default=math.nan)
 
 
-def _table(done: Sweep, records: Sequence[dict[str, Any]]) -> Table:
-    def cost(what: str) -> Any:
-        return lambda row: f"{row[what]:,.0f}" if math.isfinite(row[what]) else "not reached"
+def _shown(cost: float) -> str:
+    return f"{cost:,.0f}" if math.isfinite(cost) else "never"
 
+
+def _table(done: Sweep, records: Sequence[dict[str, Any]]) -> Table:
     return Table(
         "speed",
         f"What it takes to bring the training loss to {done.target:.3g} ({done.data})",
@@ -180,8 +181,8 @@ def _table(done: Sweep, records: Sequence[dict[str, Any]]) -> Table:
         [
             Column("batch", lambda row: name_of(row["size"], done.rows)),
             Column("rate η", lambda row: f"{row['rate']:g}{' *' if row['edge'] else ''}"),
-            Column("steps", cost("steps")),
-            Column("rows differentiated", cost("rows")),
+            Column("steps", lambda row: _shown(row["steps"])),
+            Column("rows differentiated", lambda row: _shown(row["rows"])),
             Column("runs that arrived", lambda row: f"{row['arrived']} of {row['runs']}"),
         ],
         "Geometric means over the runs; one that never arrives makes it infinite. Plain descent "
@@ -202,8 +203,12 @@ def _picture(done: Sweep) -> Figure:
         _curves(right, done, lambda size: float(size))
         left.set(xlabel="steps", ylabel="training loss")
         right.set(xlabel="rows differentiated")
-        left.set_title("In steps, the larger batch is ahead …", loc="left")
-        right.set_title("… in rows, the smaller", loc="left")
+        few, usual, most = (_record(done, size) for size in (done.sizes[0], done.usual,
+                                                             done.sizes[-1]))  # fmt: skip
+        left.set_title(f"Steps to the target: {_shown(few['steps'])} by {few['size']:,}, "
+                       f"{_shown(most['steps'])} by {most['size']:,} rows", loc="left")  # fmt: skip
+        right.set_title(f"Rows to the target: {_shown(usual['rows'])} by {usual['size']:,}, "
+                        f"{_shown(most['rows'])} by {most['size']:,}", loc="left")  # fmt: skip
         _label(right, done)
         # The limits of both are shared: what was drawn last settles them.
         left.annotate("target", (1, done.target), (2, 3), xycoords=("axes fraction", "data"),
@@ -224,7 +229,7 @@ def _clock_picture(done: Sweep) -> Figure:
         }
         first = min(clocks, key=lambda size: clocks[size])
         axes.set_title(
-            f"By the clock of this run, batches of {name_of(first, done.rows)} are first\n"
+            f"By the clock of this run, batches of {name_of(first, done.rows)} rows are first\n"
             f"to a loss of {done.target:.3g}",
             loc="left",
         )
@@ -248,7 +253,7 @@ def _label(axes: Any, done: Sweep) -> None:
     label_line_ends(
         axes,
         [
-            (float(means(done.fastest[size], "training")[-1]), name_of(size, done.rows), colour)
+            (float(means(done.fastest[size], "training")[-1]), name_of(size, done.rows, unit=True), colour)
             for size, colour in zip(done.sizes, colours(len(done.sizes)), strict=True)
         ],
     )
