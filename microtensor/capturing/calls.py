@@ -13,6 +13,7 @@ from microtensor.capturing.memory import Array, arrays_in, root_of
 
 native = kernels._native
 _INTEGERS, _REAL, _ARRAY = range(3)
+_NUMBER, _BITS = struct.Struct("d").pack, struct.Struct("q").unpack
 
 
 class Entry:
@@ -63,9 +64,9 @@ class NativeCall:
 
     def form(self) -> tuple[Any, ...]:
         """Give the call without the values in its arrays: it must not depend on these."""
-        return self.entry.name, *(
+        return self.entry.name, *[
             each.shape if isinstance(each, np.ndarray) else each for each in self.arguments
-        )
+        ]
 
     def again(self) -> bool:
         """Make the call once more, with the states as they were; say whether it went as before."""
@@ -79,9 +80,9 @@ class NativeCall:
         given = [
             id(replaced(each))
             if isinstance(each, np.ndarray)
-            else struct.unpack("q", struct.pack("d", each))[0]
-            if kind == _REAL
             else int(each)
+            if kind != _REAL
+            else _BITS(_NUMBER(each))[0]
             for kind, each in zip(self.entry.kinds, self.arguments, strict=True)
         ]
         return [self.entry.number, len(given) + 3, self.expected, *given]

@@ -7,7 +7,9 @@ once, put in place when a capture begins, and taken away when it ends.
 from __future__ import annotations
 
 import functools
+from collections import deque
 from collections.abc import Callable
+from operator import setitem
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +49,18 @@ def through(original: Callable[..., Any], method: Callable[..., Any]) -> Callabl
     return recorded
 
 
+def through_named(original: Callable[..., Any], method: Any, what: Any) -> Callable[..., Any]:
+    """Do the same for an op, kernel or entry: ``method(recorder, what, original, given, named)``."""
+
+    def recorded(*given: Any, **named: Any) -> Any:
+        recorder = recorder_here()
+        if recorder is None:
+            return original(*given, **named)
+        return method(recorder, what, original, given, named)
+
+    return recorded
+
+
 class Places:
     """Places, each with what belongs there and what stands in for it.
 
@@ -74,26 +88,25 @@ class Places:
             for function in (getattr(declared, "public", None), getattr(declared, "either", None)):
                 names = getattr(function, "__globals__", {})
                 if "_forward" in names:
-                    self._item(names, "_forward", _named(op, name))
+                    self._item(names, "_forward", op, name)
         for name in kernels.twin.KERNELS:
             if callable(vars(kernels)[name]) and name not in _NO_KERNELS:
-                self._item(vars(kernels), name, _named(kernel, name))
+                self._item(vars(kernels), name, kernel, name)
         self._entries(entry)
         for function, method in functions:
             self._code(function, method)
+        self._names, self._keys, self._originals, self._instead = zip(*self._items, strict=True)
 
     def install(self) -> None:
         """Put everything in place."""
-        for names, name, _, instead in self._items:
-            names[name] = instead
+        _put(self._names, self._keys, self._instead)
         for function, _, instead in self._codes:
             function.__code__ = instead
         Tensor.grad = self._grad[1]  # type: ignore[method-assign]
 
     def remove(self) -> None:
         """Put back what belongs there."""
-        for names, name, original, _ in self._items:
-            names[name] = original
+        _put(self._names, self._keys, self._originals)
         for function, original, _ in self._codes:
             function.__code__ = original
         Tensor.grad = self._grad[0]  # type: ignore[method-assign]
@@ -102,8 +115,8 @@ class Places:
         """Say whether no op was declared since this was made."""
         return self.ops == len(registry)
 
-    def _item(self, names: dict[str, Any], name: str, method: Callable[..., Any]) -> None:
-        self._items.append((names, name, names[name], through(names[name], method)))
+    def _item(self, names: dict[str, Any], name: str, method: Any, what: str) -> None:
+        self._items.append((names, name, names[name], through_named(names[name], method, what)))
 
     def _entries(self, entry: Callable[..., Any]) -> None:
         """Find where native kernels keep the functions of C they call, or the whole library."""
@@ -111,7 +124,7 @@ class Places:
             return
         library = kernels._native.lib
         recorded = {
-            name: through(each.function, _named(entry, each)) for name, each in ENTRIES.items()
+            name: through_named(each.function, entry, each) for name, each in ENTRIES.items()
         }
         proxy = RecordingLibrary(library, recorded)
         every = [getattr(kernel, "__globals__", {}) for kernel in vars(kernels).values()]
@@ -138,6 +151,11 @@ class Places:
         self._codes.append((function, own, instead.replace(co_names=names_used)))
 
 
+def _put(scopes: Any, names: Any, values: Any) -> None:
+    """Set a name in each of many scopes; there are a thousand, in each capture twice."""
+    deque(map(setitem, scopes, names, values), maxlen=0)
+
+
 @functools.cache
 def _instead(free: tuple[str, ...]) -> CodeType:
     """Give code that calls ``_place``, for a function with these free variables."""
@@ -155,13 +173,6 @@ def _instead(free: tuple[str, ...]) -> CodeType:
 
 
 _NO_KERNELS = ("ArrayTable", "step", "check_step")
-
-
-def _named(method: Callable[..., Any], what: Any) -> Callable[..., Any]:
-    def named(recorder: Any, original: Any, *given: Any, **keywords: Any) -> Any:
-        return method(recorder, what, original, given, keywords)
-
-    return named
 
 
 class RecordingLibrary:

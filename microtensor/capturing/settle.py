@@ -20,25 +20,34 @@ from microtensor.capturing.memory import Array, address_of, bytes_of, rebuilt, r
 from microtensor.capturing.steps import OptimizerStep
 
 _ALIGNMENT = 64
+_NUMBERS = (int, float)
 
 
 class _Place:
     """An array of a record, described: the memory it is of, and how it lies there."""
 
-    __slots__ = ("dtype", "memory", "offset", "shape", "strides", "whole", "writeable")
+    __slots__ = ("dtype", "made", "memory", "offset", "shape", "strides", "whole", "writeable")
 
-    def __init__(self, array: Array, memory: _Memory, whole: bool) -> None:
+    def __init__(self, array: Array, memory: _Memory, root: Array) -> None:
         self.memory = memory
-        self.whole = whole
+        self.whole = root is array
+        self.made: Any = None
+        if self.whole:
+            return
         self.dtype = array.dtype
         self.shape = array.shape
         self.strides = array.strides
-        self.offset = address_of(array) - memory.address
+        self.offset = address_of(array) - address_of(root)
         self.writeable = array.flags.writeable
 
     def array(self) -> Array:
         """Give the array anew, in its memory's present place."""
-        root = self.memory.array
+        if self.made is None:
+            self.made = self._make(self.memory.array)
+        made: Array = self.made
+        return made
+
+    def _make(self, root: Array) -> Array:
         if self.whole:
             return root
         if not (root.flags.c_contiguous or root.flags.f_contiguous):
@@ -58,23 +67,20 @@ class _Place:
 class _Memory:
     """What the arrays of one root have in common."""
 
-    def __init__(self, root: Array, number: int) -> None:
-        self.number = number
+    __slots__ = (
+        "array", "bytes", "defined", "dtype", "first", "kept", "last", "reader", "root", "shape",
+        "strides",
+    )  # fmt: skip
+
+    def __init__(self, root: Array) -> None:
         self.root: Any = weakref.ref(root)
-        self.address = address_of(root)
         self.shape, self.strides, self.dtype = root.shape, root.strides, root.dtype
         self.bytes = root.nbytes
-        self.first = self.last = -1
+        self.first = self.last = -1  # the steps that use it
         self.defined = False
         self.reader = ""  # the step that read it undefined
         self.array: Any = None
         self.kept: Any = None  # a constant
-
-    def touch(self, step: int) -> None:
-        """Note a step that uses it."""
-        if self.first < 0:
-            self.first = step
-        self.last = step
 
 
 class Results:
@@ -127,39 +133,51 @@ class Settlement:
 
     # ---- arrays become descriptions -------------------------------------------------------------
 
-    def _memory(self, array: Array) -> tuple[_Memory, bool]:
-        root = root_of(array)
-        self._held.append(root)
+    def _memory(self, root: Array) -> _Memory:
         memory = self._memories.get(id(root))
         if memory is None:
-            memory = self._memories[id(root)] = _Memory(root, len(self._memories))
+            self._held.append(root)
+            memory = self._memories[id(root)] = _Memory(root)
             if id(root) in self._constants:
                 memory.kept, memory.defined = root, True
             if id(root) in self._inputs:
                 memory.defined = True
-        return memory, root is array
+        return memory
 
     def _describe(self, number: int, step: Any) -> None:
-        written = _written(step)
+        """Describe the arrays of a step, in the order in which it reads and writes them."""
+        places = self._places
+        writes = False
+        filled = None  # what a kernel fills, whatever was in it
+        if isinstance(step, Step) and step.out is not None:
+            filled = self._memory(root_of(step.out))
 
         def describe(value: Any) -> Any:
             if not isinstance(value, np.ndarray):
                 return value
-            place = self._places.get(id(value))
+            place = places.get(id(value))
             if place is None:
-                memory, whole = self._memory(value)
-                place = self._places[id(value)] = _Place(value, memory, whole)
+                root = root_of(value)
+                place = places[id(value)] = _Place(value, self._memory(root), root)
                 self._held.append(value)
             memory = place.memory
-            if not memory.defined and not memory.reader and id(root_of(value)) not in written:
-                memory.reader = step.name
-            memory.touch(number)
+            if not memory.defined and not memory.reader and memory is not filled:
+                if writes:
+                    memory.defined = True
+                else:
+                    memory.reader = step.name
+            if memory.first < 0:
+                memory.first = number
+            memory.last = number
             return place
 
-        _replace(step, describe)
-        for root in written.values():
-            memory, _ = self._memory(root)
-            memory.defined = memory.defined or not memory.reader
+        if isinstance(step, Step) and step.outputs is not None:
+            _replace_given(step, describe)
+            # Results, and what an op's own kernels write on the way (proven to be written).
+            writes = True
+        _replace_rest(step, describe)
+        if filled is not None:
+            filled.defined = filled.defined or not filled.reader
 
     # ---- descriptions become arrays -------------------------------------------------------------
 
@@ -232,36 +250,33 @@ class Settlement:
             )
 
 
-def _written(step: Any) -> dict[int, Array]:
-    """Give the roots that a step fills, whatever was in them before."""
-    if not isinstance(step, Step):
-        return {}
-    if step.outputs is not None:
-        # Results, and what an op's own kernels write on the way (proven to be written).
-        given = {id(root_of(a)) for a in Step.given(step)}
-        arrays = step.outputs + [array for call in step.calls for array in call.arrays()]
-        return {id(root_of(a)): root_of(a) for a in arrays if id(root_of(a)) not in given}
-    if step.out is None:
-        return {}
-    root = root_of(step.out)
-    return {id(root): root}
-
-
 def _replace(step: Any, replace: Any) -> None:
+    if isinstance(step, Step) and step.outputs is not None:
+        _replace_given(step, replace)
+    _replace_rest(step, replace)
+
+
+def _replace_given(step: Step, replace: Any) -> None:
+    step.arguments = rebuilt(step.arguments, replace)
+    step.named = rebuilt(step.named, replace)
+
+
+def _replace_rest(step: Any, replace: Any) -> None:
+    """Replace the arrays of a step but for those that an op is given."""
     if isinstance(step, OptimizerStep):
         step.gradients = [replace(g) for g in step.gradients]
     elif isinstance(step, Results):
         step.arrays = [replace(a) for a in step.arrays]
     elif isinstance(step, Step):
-        step.arguments = rebuilt(step.arguments, replace)
-        step.named = rebuilt(step.named, replace)
-        step.out = None
-        if step.outputs is not None:
+        if step.outputs is None:
+            _replace_given(step, replace)
+        else:
             step.outputs = [replace(a) for a in step.outputs]
+        step.out = None
         for call in step.calls:
             _replace_call(call, replace)
 
 
 def _replace_call(call: NativeCall, replace: Any) -> None:
-    call.arguments = [replace(a) for a in call.arguments]
+    call.arguments = [a if a.__class__ in _NUMBERS else replace(a) for a in call.arguments]
     call.before = {}

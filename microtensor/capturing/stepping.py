@@ -35,23 +35,23 @@ class Stepping:
     def ready(self) -> bool:
         """Take over the group's options; say whether the optimizer's plan is still the one."""
         optimizer, plan = self.optimizer, self.plan
-        plans = optimizer._plans
-        if len(plans) <= self.place or plans[self.place] is not plan:
+        plans, groups = optimizer._plans, optimizer.param_groups
+        if not self.place < len(plans) == len(groups) or plans[self.place] is not plan:
             return False
-        group = optimizer.param_groups[self.place]
-        options = list(group.values())
+        group = groups[self.place]
+        options = [*group.values()]
         if self._changeable or optimizer._state_seen or not _same(options, self._options):
             values = optimizer._hyper(group)
-            if len(plans) != len(optimizer.param_groups) or (
-                (values != plan.values or optimizer._state_seen)
-                and not plan.fits(list(plan.active), values, optimizer, group)
+            if (values != plan.values or optimizer._state_seen) and not plan.fits(
+                list(plan.active), values, optimizer, group
             ):
                 return False
             optimizer._opt_called = True
             self._options = options
-        elif len(plans) != len(optimizer.param_groups):
-            return False
-        return all(call.parameters is table for call, table in self._calls)
+        for call, table in self._calls:
+            if call.parameters is not table:
+                return False
+        return True
 
     def renew(self) -> None:
         """Take over options that have changed in the middle of a replay.
