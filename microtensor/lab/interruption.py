@@ -83,7 +83,8 @@ def ends_of_ctrl_c(message: str) -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         # Nothing is to be read of exceptions that are swallowed, nor of those of threads whose
         # work is taken away under them: joblib's, which feeds workers, looks up jobs that are gone.
-        sys.unraisablehook = threading.excepthook = lambda _: None
+        sys.unraisablehook = lambda _: None
+        threading.excepthook = lambda _: None
         watchdog = threading.Timer(_SECONDS, _end, (message,))
         watchdog.daemon = True
         watchdog.start()
