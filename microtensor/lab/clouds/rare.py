@@ -59,7 +59,7 @@ def rare_parameters(
     frequencies: Sequence[float] = FREQUENCIES,
     optimizers: Sequence[str] = OPTIMIZERS,
     *,
-    epochs: int = 6,
+    epochs: int = 8,
     runs: int = 5,
     quick: bool = False,
     seed: int = 0,
@@ -214,30 +214,33 @@ def _train(
     """Return the weights with, last, the intercept, after some passes, and the loss there."""
     deviation = data.x.std(0) if scaled else np.ones(data.x.shape[1])
     middle = data.x.mean(0) if scaled else np.zeros(data.x.shape[1])
-    x, y = (data.x - middle) / deviation, data.y
-    weights = mt.zeros(x.shape[1], dtype=mt.float64).requires_grad_()
+    x, y = (data.x - middle) / deviation, data.y[:, None]
+    weights = mt.zeros(1, x.shape[1], dtype=mt.float64).requires_grad_()
     intercept = mt.zeros(1, dtype=mt.float64).requires_grad_()
     # The penalty is on the weights of the columns as they are: so the optimum stays the same.
-    shrink = mt.tensor(_PENALTY / deviation**2)
+    shrink = mt.tensor(math.sqrt(_PENALTY) / deviation)
     optimizer = recipe.make([weights, intercept], rate)
 
     def step(rows: mt.Tensor, wanted: mt.Tensor) -> mt.Tensor:
         optimizer.zero_grad()
-        loss = F.binary_cross_entropy_with_logits(rows @ weights + intercept, wanted)
-        loss = loss + 0.5 * (shrink * weights * weights).sum()
+        loss = F.binary_cross_entropy_with_logits(F.linear(rows, weights, intercept), wanted)
+        shrunk = shrink * weights
+        loss = loss + 0.5 * (shrunk @ shrunk.T).reshape(())
         loss.backward()
         optimizer.step()
         return loss
 
     draw = np.random.default_rng(seed_for(run, "batches"))
-    order = np.concatenate([draw.permutation(len(x)) for _ in range(epochs)])
+    go = through(step)
     with np.errstate(all="ignore"):  # a run that diverges is a result
-        through(step)((x[order], y[order]), _BATCH)
-        back = weights.detach().numpy() / deviation
+        for _ in range(epochs):
+            order = draw.permutation(len(x))
+            go((x[order], y[order]), _BATCH)
+        back = weights.detach().numpy()[0] / deviation
         free = intercept.item() - float(middle @ back)
         found = np.append(back, free)
         logits = data.x @ back + free
-        loss = np.mean(np.logaddexp(0, logits) - y * logits) + 0.5 * _PENALTY * (back * back).sum()
+        loss = np.mean(np.logaddexp(0, logits) - data.y * logits) + 0.5 * _PENALTY * (back * back).sum()
     return found, float(loss) if np.isfinite(loss) else math.inf
 
 
