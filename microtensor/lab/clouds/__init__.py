@@ -8,12 +8,14 @@ from microtensor.lab.clouds.rates import rate_too_large, rate_too_small, sharpne
 from microtensor.lab.clouds.ravine import ravine
 from microtensor.lab.clouds.saddle import saddle
 from microtensor.lab.clouds.speed import speed
+from microtensor.lab.clouds.suggested import rate_suggested
 
 __all__ = [
     "Plan",
     "accuracy",
     "gradient_noise",
     "rare_parameters",
+    "rate_suggested",
     "rate_too_large",
     "rate_too_small",
     "ravine",

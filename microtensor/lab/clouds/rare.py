@@ -34,6 +34,11 @@ _ROWS, _COLUMNS, _BATCH = 4000, 4, 32
 # Of the squared weights; light enough that the rarest column is not simply held at zero.
 _PENALTY = 1e-4
 _TWICE = 2.0
+_CURES = {
+    "adagrad": "Adagrad",
+    "adam": "Adam",
+    "sgd_standardised": "SGD on standardised columns",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +62,7 @@ class Indicators:
 
 def rare_parameters(
     frequencies: Sequence[float] = FREQUENCIES,
-    optimizers: Sequence[str] = OPTIMIZERS,
+    optimizers: Sequence[str | Recipe] = OPTIMIZERS,
     *,
     epochs: int = 8,
     runs: int = 5,
@@ -79,7 +84,8 @@ def rare_parameters(
     Args:
         frequencies: shares of rows in which an indicator is 1, the most frequent first; four
             columns each. Those of a tenth or more count as frequent, the last third as rare.
-        optimizers: names, as :data:`microtensor.lab.OPTIMIZERS` has them; ``"sgd"`` among them.
+        optimizers: names, as :data:`microtensor.lab.OPTIMIZERS` has them, or one's own as a
+            :class:`microtensor.lab.Recipe`; ``"sgd"`` among them.
         epochs: passes over the 4,000 rows.
         runs: on fresh seeds, at least 2.
         quick: whether 3 passes and 3 runs will do.
@@ -111,7 +117,7 @@ def rare_parameters(
     if "sgd" not in [one.name for one in chosen] or runs < 2 or epochs < 1:
         raise ValueError(
             "rare_parameters: sgd must be among the optimizers, with at least 2 runs and 1 epoch, "
-            f"got {list(optimizers)}, {runs} and {epochs}"
+            f"got {[one.name for one in chosen]}, {runs} and {epochs}"
         )
     if quick:
         epochs, runs = min(epochs, 3), min(runs, 3)
@@ -200,12 +206,17 @@ def newton(x: Floats, y: Floats, penalty: float = _PENALTY) -> tuple[Floats, flo
         chance = 1 / (1 + np.exp(-(wide @ at)))
         slope = wide.T @ (chance - y) / len(x) + ridge * at
         if np.abs(slope).max() < 1e-12:
-            logits = wide @ at
-            loss = np.mean(np.logaddexp(0, logits) - y * logits) + 0.5 * (ridge * at * at).sum()
-            return at, float(loss)
+            return at, penalised_loss(x, y, at, penalty)
         curvature = (wide.T * (chance * (1 - chance))) @ wide / len(x) + np.diag(ridge)
         at = at - np.linalg.solve(curvature, slope)
     raise ArithmeticError(f"Newton's method ends at a slope of {np.abs(slope).max():.3g}")
+
+
+def penalised_loss(x: Floats, y: Floats, weights: Floats, penalty: float = _PENALTY) -> float:
+    """Return the mean cross-entropy of weights with, last, the intercept, plus the penalty."""
+    logits = x @ weights[:-1] + weights[-1]
+    entropy = np.mean(np.logaddexp(0, logits) - y * logits)
+    return float(entropy + 0.5 * penalty * (weights[:-1] ** 2).sum())
 
 
 def _train(
@@ -239,9 +250,8 @@ def _train(
         back = weights.detach().numpy()[0] / deviation
         free = intercept.item() - float(middle @ back)
         found = np.append(back, free)
-        logits = data.x @ back + free
-        loss = np.mean(np.logaddexp(0, logits) - data.y * logits) + 0.5 * _PENALTY * (back * back).sum()
-    return found, float(loss) if np.isfinite(loss) else math.inf
+        loss = penalised_loss(data.x, data.y, found)
+    return found, loss if math.isfinite(loss) else math.inf
 
 
 def _tuned(
@@ -292,9 +302,7 @@ def _verdicts(
             command=command,
         )
     ]  # fmt: skip
-    for name, cure in (
-        ("adagrad", "Adagrad"), ("adam", "Adam"), ("sgd_standardised", "SGD on standardised columns")
-    ):  # fmt: skip
+    for name, cure in _CURES.items():
         if name not in behind:
             continue
         better, interval = ratio(behind["sgd"], behind[name])
