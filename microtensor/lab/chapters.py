@@ -150,6 +150,43 @@ def _one_race(name: str, seed: int, steps: int) -> Part:
     return part
 
 
+def _speed(setting: Setting) -> Result:
+    return clouds.speed(
+        quick=setting.quick, seed=setting.seed, jobs=setting.jobs,
+        command=_repeat("speed", setting),
+    )  # fmt: skip
+
+
+def _accuracy(setting: Setting) -> list[Part]:
+    return [
+        Part(
+            clouds.accuracy(
+                quick=setting.quick, seed=setting.seed, jobs=setting.jobs,
+                command=_repeat("accuracy", setting),
+            ),
+            "Where batches of each size end",
+        ),
+        Part(
+            clouds.gradient_noise(
+                quick=setting.quick, seed=setting.seed, command=_repeat("accuracy", setting)
+            ),
+            "How noisy their gradients are",
+        ),
+    ]  # fmt: skip
+
+
+def _rate(setting: Setting) -> Result:
+    return clouds.rate_suggested(
+        quick=setting.quick, seed=setting.seed, command=_repeat("rate", setting)
+    )
+
+
+def _rare(setting: Setting) -> Result:
+    return clouds.rare_parameters(
+        quick=setting.quick, seed=setting.seed, jobs=setting.jobs, command=_repeat("rare", setting)
+    )
+
+
 def _saddle(setting: Setting) -> list[Part]:
     command = _repeat("saddle", setting)
     deep = clouds.deep_saddle(quick=setting.quick, seed=setting.seed, command=command)
@@ -296,6 +333,20 @@ CHAPTERS: list[Chapter] = [
         _doctor,
     ),
     Chapter(
+        "speed", "A cloud: a whole pass for one step",
+        "Batch gradient descent (BGD) looks at every row before it takes a step; stochastic "
+        "gradient descent (SGD) at one; mini-batches at some. The learning rate is chosen for each "
+        "size. Few large steps or many small ones: what is cheap depends on what is counted.",
+        _speed,
+    ),
+    Chapter(
+        "accuracy", "A cloud: the noise of few rows",
+        "The gradient of one row points almost anywhere, and with more rows its error shrinks. A "
+        "small rate averages it out over many steps instead: so how well training ends hangs on "
+        "the rate more than on the batch, as long as there are steps enough.",
+        _accuracy,
+    ),
+    Chapter(
         "saddle", "A cloud: saddles",
         "On a saddle every slope vanishes, and it is no optimum. How long descent stays there "
         "depends on how near to the ridge it comes. In the weights of a deep network there are "
@@ -316,12 +367,27 @@ CHAPTERS: list[Chapter] = [
         _large_rate,
     ),
     Chapter(
+        "rate", "Which rate, then?",
+        "A rate suggested before training: three sweeps from a rate far too small to one far too "
+        "large show where the loss begins to rise, and the steepest curvature at the start says "
+        "how far a step may lead. Then it is tried, beside smaller and larger ones.",
+        _rate,
+    ),
+    Chapter(
         "ravine", "A cloud: ravines",
         "Flat along the way and steep across it: the steep side limits the rate, and so the flat "
         "one takes long. Momentum makes the price a square root. Methods that scale each parameter "
         "by itself do well where the ravine lies along an axis: so it is shown as written, and "
         "turned.",
         _ravine,
+    ),
+    Chapter(
+        "rare", "A cloud: weights that are rarely asked",
+        "A column of zeros and few ones moves its weight only in the rows where it is one. A rate "
+        "that suits the frequent columns leaves the rare ones far from where they should be. "
+        "Optimizers with a rate for each weight are one cure; to standardise the columns is "
+        "another, at the price of rows in which a rare column is large.",
+        _rare,
     ),
     Chapter(
         "race", "Optimizers race",

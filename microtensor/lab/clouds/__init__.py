@@ -10,6 +10,7 @@ from microtensor.lab.clouds.ravine import ravine
 from microtensor.lab.clouds.ripples import rippled_ravine
 from microtensor.lab.clouds.saddle import saddle
 from microtensor.lab.clouds.speed import speed
+from microtensor.lab.clouds.suggested import rate_suggested
 from microtensor.lab.clouds.training import sharpness_in_training
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "deep_saddle",
     "gradient_noise",
     "rare_parameters",
+    "rate_suggested",
     "rate_too_large",
     "rate_too_small",
     "ravine",

@@ -295,7 +295,7 @@ def _train(data: Dataset, plan: Plan, seed: int, run: int, size: int, rate: floa
         with mt.no_grad():
             right = predicted(model(pairs[2][0])) == test.y
     return BatchRun(
-        size, rate, moments.astype(np.float64), *losses, float(right.mean()),
+        size, rate, moments.astype(np.float64), losses[0], losses[1], float(right.mean()),
         spent / timed if timed else math.nan,
     )  # fmt: skip
 

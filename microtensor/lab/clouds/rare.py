@@ -34,6 +34,11 @@ _ROWS, _COLUMNS, _BATCH = 4000, 4, 32
 # Of the squared weights; light enough that the rarest column is not simply held at zero.
 _PENALTY = 1e-4
 _TWICE = 2.0
+_CURES = {
+    "adagrad": "Adagrad",
+    "adam": "Adam",
+    "sgd_standardised": "SGD on standardised columns",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +62,9 @@ class Indicators:
 
 def rare_parameters(
     frequencies: Sequence[float] = FREQUENCIES,
-    optimizers: Sequence[str] = OPTIMIZERS,
+    optimizers: Sequence[str | Recipe] = OPTIMIZERS,
     *,
-    epochs: int = 6,
+    epochs: int = 8,
     runs: int = 5,
     quick: bool = False,
     seed: int = 0,
@@ -79,7 +84,8 @@ def rare_parameters(
     Args:
         frequencies: shares of rows in which an indicator is 1, the most frequent first; four
             columns each. Those of a tenth or more count as frequent, the last third as rare.
-        optimizers: names, as :data:`microtensor.lab.OPTIMIZERS` has them; ``"sgd"`` among them.
+        optimizers: names, as :data:`microtensor.lab.OPTIMIZERS` has them, or one's own as a
+            :class:`microtensor.lab.Recipe`; ``"sgd"`` among them.
         epochs: passes over the 4,000 rows.
         runs: on fresh seeds, at least 2.
         quick: whether 3 passes and 3 runs will do.
@@ -111,7 +117,7 @@ def rare_parameters(
     if "sgd" not in [one.name for one in chosen] or runs < 2 or epochs < 1:
         raise ValueError(
             "rare_parameters: sgd must be among the optimizers, with at least 2 runs and 1 epoch, "
-            f"got {list(optimizers)}, {runs} and {epochs}"
+            f"got {[one.name for one in chosen]}, {runs} and {epochs}"
         )
     if quick:
         epochs, runs = min(epochs, 3), min(runs, 3)
@@ -200,12 +206,17 @@ def newton(x: Floats, y: Floats, penalty: float = _PENALTY) -> tuple[Floats, flo
         chance = 1 / (1 + np.exp(-(wide @ at)))
         slope = wide.T @ (chance - y) / len(x) + ridge * at
         if np.abs(slope).max() < 1e-12:
-            logits = wide @ at
-            loss = np.mean(np.logaddexp(0, logits) - y * logits) + 0.5 * (ridge * at * at).sum()
-            return at, float(loss)
+            return at, penalised_loss(x, y, at, penalty)
         curvature = (wide.T * (chance * (1 - chance))) @ wide / len(x) + np.diag(ridge)
         at = at - np.linalg.solve(curvature, slope)
     raise ArithmeticError(f"Newton's method ends at a slope of {np.abs(slope).max():.3g}")
+
+
+def penalised_loss(x: Floats, y: Floats, weights: Floats, penalty: float = _PENALTY) -> float:
+    """Return the mean cross-entropy of weights with, last, the intercept, plus the penalty."""
+    logits = x @ weights[:-1] + weights[-1]
+    entropy = np.mean(np.logaddexp(0, logits) - y * logits)
+    return float(entropy + 0.5 * penalty * (weights[:-1] ** 2).sum())
 
 
 def _train(
@@ -214,31 +225,33 @@ def _train(
     """Return the weights with, last, the intercept, after some passes, and the loss there."""
     deviation = data.x.std(0) if scaled else np.ones(data.x.shape[1])
     middle = data.x.mean(0) if scaled else np.zeros(data.x.shape[1])
-    x, y = (data.x - middle) / deviation, data.y
-    weights = mt.zeros(x.shape[1], dtype=mt.float64).requires_grad_()
+    x, y = (data.x - middle) / deviation, data.y[:, None]
+    weights = mt.zeros(1, x.shape[1], dtype=mt.float64).requires_grad_()
     intercept = mt.zeros(1, dtype=mt.float64).requires_grad_()
     # The penalty is on the weights of the columns as they are: so the optimum stays the same.
-    shrink = mt.tensor(_PENALTY / deviation**2)
+    shrink = mt.tensor(math.sqrt(_PENALTY) / deviation)
     optimizer = recipe.make([weights, intercept], rate)
 
     def step(rows: mt.Tensor, wanted: mt.Tensor) -> mt.Tensor:
         optimizer.zero_grad()
-        loss = F.binary_cross_entropy_with_logits(rows @ weights + intercept, wanted)
-        loss = loss + 0.5 * (shrink * weights * weights).sum()
+        loss = F.binary_cross_entropy_with_logits(F.linear(rows, weights, intercept), wanted)
+        shrunk = shrink * weights
+        loss = loss + 0.5 * (shrunk @ shrunk.T).reshape(())
         loss.backward()
         optimizer.step()
         return loss
 
     draw = np.random.default_rng(seed_for(run, "batches"))
-    order = np.concatenate([draw.permutation(len(x)) for _ in range(epochs)])
+    go = through(step)
     with np.errstate(all="ignore"):  # a run that diverges is a result
-        through(step)((x[order], y[order]), _BATCH)
-        back = weights.detach().numpy() / deviation
+        for _ in range(epochs):
+            order = draw.permutation(len(x))
+            go((x[order], y[order]), _BATCH)
+        back = weights.detach().numpy()[0] / deviation
         free = intercept.item() - float(middle @ back)
         found = np.append(back, free)
-        logits = data.x @ back + free
-        loss = np.mean(np.logaddexp(0, logits) - y * logits) + 0.5 * _PENALTY * (back * back).sum()
-    return found, float(loss) if np.isfinite(loss) else math.inf
+        loss = penalised_loss(data.x, data.y, found)
+    return found, loss if math.isfinite(loss) else math.inf
 
 
 def _tuned(
@@ -289,9 +302,7 @@ def _verdicts(
             command=command,
         )
     ]  # fmt: skip
-    for name, cure in (
-        ("adagrad", "Adagrad"), ("adam", "Adam"), ("sgd_standardised", "SGD on standardised columns")
-    ):  # fmt: skip
+    for name, cure in _CURES.items():
         if name not in behind:
             continue
         better, interval = ratio(behind["sgd"], behind[name])

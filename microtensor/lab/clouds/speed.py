@@ -105,7 +105,9 @@ def _record(done: Sweep, size: int) -> dict[str, Any]:
     }
 
 
-def ratio(above: Sequence[float], below: Sequence[float]) -> tuple[float, tuple[float, float] | None]:
+def ratio(
+    above: Sequence[float], below: Sequence[float]
+) -> tuple[float, tuple[float, float] | None]:
     """Return the geometric mean of paired ratios, and its interval by Student's t.
 
     Infinite where one above is and none below, zero the other way, NaN where both are.
@@ -117,7 +119,7 @@ def ratio(above: Sequence[float], below: Sequence[float]) -> tuple[float, tuple[
     with np.errstate(divide="ignore", invalid="ignore"):
         logarithms = np.log(np.asarray(above, np.float64)) - np.log(np.asarray(below, np.float64))
     if not np.isfinite(logarithms).all():
-        finite = np.isfinite(above).all(), np.isfinite(below).all()
+        finite = all(map(math.isfinite, above)), all(map(math.isfinite, below))
         return {(False, True): math.inf, (True, False): 0.0}.get(finite, math.nan), None
     mean, half = mean_interval(logarithms.tolist())
     ends = None if math.isnan(half) else (math.exp(mean - half), math.exp(mean + half))
@@ -253,7 +255,11 @@ def _label(axes: Any, done: Sweep) -> None:
     label_line_ends(
         axes,
         [
-            (float(means(done.fastest[size], "training")[-1]), name_of(size, done.rows, unit=True), colour)
+            (
+                float(means(done.fastest[size], "training")[-1]),
+                name_of(size, done.rows, unit=True),
+                colour,
+            )
             for size, colour in zip(done.sizes, colours(len(done.sizes)), strict=True)
         ],
     )
