@@ -29,7 +29,7 @@ from microtensor.lab.race import race
 from microtensor.lab.regions import regions
 from microtensor.lab.result import Result
 from microtensor.lab.surfaces import surface_names
-from microtensor.lab.train import mean_loss
+from microtensor.lab.train import mean_loss, replayed
 from microtensor.lab.trial import RATES, Budget
 from microtensor.lab.unfold import unfold
 
@@ -252,10 +252,17 @@ def _small_network(
     model = nn.Sequential(*layers[:-1])
     optimizer = mt.optim.AdamW(model.parameters(), lr=0.03, weight_decay=0.3)
     x, target = mt.tensor(plane[0]), mt.tensor(plane[1])
-    for _ in range(steps):
+
+    def one_step() -> mt.Tensor:
         optimizer.zero_grad()
-        mean_loss(model(x), target).backward()
+        loss = mean_loss(model(x), target)
+        loss.backward()
         optimizer.step()
+        return loss
+
+    step_once = replayed(one_step)
+    for _ in range(steps):
+        step_once()
     return model, plane
 
 

@@ -115,8 +115,9 @@ def _verdict(
         f"{SURFACES[surface].label}: each factor e nearer to the ridge costs 1/ln(1 + 2η) steps",
         abs(slope / law - 1),
         _CLOSE,
-        detail=f"{_label(recipes(judged)[0])} at η = {rate:g}: {slope:.3f} ± {2 * deviation:.3f} steps (two standard "
-        f"errors of the line), theory {law:.3f}; {len(mine)} of 12 offsets left in time",
+        detail=f"{_label(recipes(judged)[0])} at η = {rate:g}: {slope:.3f} ± {2 * deviation:.3f} "
+        f"steps (two standard errors of the line), theory {law:.3f}; "
+        f"{len(mine)} of 12 offsets left in time",
         command=command,
     )
 
@@ -167,19 +168,10 @@ def _picture(records: Sequence[dict[str, Any]], steps: int, finding: str) -> Fig
                 censored = censored or any(stayed)
                 offsets = [one["offset"] for one in mine]
                 axes.plot(offsets, counts, color=colour, linestyle=line, linewidth=1.5)
-                for marker, kept in (("o", False), ("^", True)):
-                    axes.plot(
-                        [
-                            offset
-                            for offset, one in zip(offsets, stayed, strict=True)
-                            if one == kept
-                        ],
-                        [count for count, one in zip(counts, stayed, strict=True) if one == kept],
-                        marker,
-                        color=colour,
-                        markersize=3.5 if marker == "o" else 7,
-                        fillstyle="full" if marker == "o" else "none",
-                    )
+                spots = np.array([offsets, counts])
+                left, still = spots[:, ~np.array(stayed)], spots[:, np.array(stayed)]
+                axes.plot(*left, "o", color=colour, markersize=3.5)
+                axes.plot(*still, "^", color=colour, markersize=7, fillstyle="none")
                 ends.append((counts[-1], mine[0]["label"], colour))
             axes.set(xscale="log", xlim=(0.2, 5e-13), ylabel="steps to leave")
             top = steps if censored else max(end[0] for end in ends)
