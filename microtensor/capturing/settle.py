@@ -15,12 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from microtensor.capturing.calls import NativeCall, Step
+from microtensor.capturing.calls import Step
 from microtensor.capturing.memory import Array, address_of, bytes_of, rebuilt, root_of
 from microtensor.capturing.steps import OptimizerStep
 
 _ALIGNMENT = 64
-_NUMBERS = (int, float)
 # Entries whose output may be an input: an element is read before it is written.
 _IN_PLACE = frozenset(("mt_array_unary", "mt_array_binary", "mt_array_arithmetic"))
 
@@ -183,7 +182,7 @@ class Settlement:
         if filled is not None:
             filled.defined = filled.defined or not filled.reader
         if writes and len(step.calls) == 1 and step.calls[0].entry.name in _IN_PLACE:
-            given = [each for each in step.calls[0].arguments if isinstance(each, _Place)]
+            given: list[Any] = step.calls[0].arrays()  # places by now
             self._heirs.append((number, step.outputs[0], given))
 
     # ---- descriptions become arrays -------------------------------------------------------------
@@ -302,9 +301,5 @@ def _replace_rest(step: Any, replace: Any) -> None:
             step.outputs = [replace(a) for a in step.outputs]
         step.out = None
         for call in step.calls:
-            _replace_call(call, replace)
-
-
-def _replace_call(call: NativeCall, replace: Any) -> None:
-    call.arguments = [a if a.__class__ in _NUMBERS else replace(a) for a in call.arguments]
-    call.before = {}
+            call.replace(replace)
+            call.before = {}
