@@ -111,6 +111,7 @@ class Settlement:
         arena_bytes: of the memory that temporaries share.
         temporary_bytes: what they would take if they did not share.
         temporaries: how many there are.
+        in_place: how many results are written over an operand.
     """
 
     def __init__(
@@ -132,7 +133,7 @@ class Settlement:
         self._outputs = Results(outputs)
         self._describe(len(steps), self._outputs)
         self._constants.clear()
-        self.arena_bytes = self.temporary_bytes = self.temporaries = 0
+        self.arena_bytes = self.temporary_bytes = self.temporaries = self.in_place = 0
 
     # ---- arrays become descriptions -------------------------------------------------------------
 
@@ -265,6 +266,7 @@ class Settlement:
                 offset = max(offset, stop)
             placed.append((offset, offset + size, memory))
         self.temporaries = len(dead)
+        self.in_place = len(dead) - len(leaders)
         self.temporary_bytes = sum(-(-max(m.bytes, 1) // _ALIGNMENT) * _ALIGNMENT for m in dead)
         self.arena_bytes = max((stop for _, stop, _ in placed), default=0)
         if not placed:
