@@ -13,7 +13,7 @@ from numpy import ndarray
 from microtensor.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
-# What arguments mostly are, asked first: a capture looks at every argument of every call several times.
+# What arguments mostly are, asked first: a capture looks at each argument several times.
 _PLAIN = frozenset((ndarray, Tensor, int, float, bool, str, type(None)))
 
 

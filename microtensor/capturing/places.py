@@ -50,7 +50,7 @@ def through(original: Callable[..., Any], method: Callable[..., Any]) -> Callabl
 
 
 def through_named(original: Callable[..., Any], method: Any, what: Any) -> Callable[..., Any]:
-    """Do the same for an op, kernel or entry: ``method(recorder, what, original, given, named)``."""
+    """Do the same for an op, kernel or entry, which the method is told: ``what``."""
 
     def recorded(*given: Any, **named: Any) -> Any:
         recorder = recorder_here()
@@ -95,21 +95,29 @@ class Places:
         self._entries(entry)
         for function, method in functions:
             self._code(function, method)
-        self._names, self._keys, self._originals, self._instead = zip(*self._items, strict=True)
+        of_kernels = [item for item in self._items if item[0] is vars(kernels)]
+        self._kernels = [{item[1]: item[which] for item in of_kernels} for which in (2, 3)]
+        others = [item for item in self._items if item[0] is not vars(kernels)]
+        self._names, self._keys, *self._values = zip(*others, strict=True)
 
     def install(self) -> None:
         """Put everything in place."""
-        _put(self._names, self._keys, self._instead)
+        self._put(1)
         for function, _, instead in self._codes:
             function.__code__ = instead
         Tensor.grad = self._grad[1]  # type: ignore[method-assign]
 
     def remove(self) -> None:
         """Put back what belongs there."""
-        _put(self._names, self._keys, self._originals)
+        self._put(0)
         for function, original, _ in self._codes:
             function.__code__ = original
         Tensor.grad = self._grad[0]  # type: ignore[method-assign]
+
+    def _put(self, which: int) -> None:
+        """Set a thousand names, in each capture twice: to originals (0), to what stands in (1)."""
+        vars(kernels).update(self._kernels[which])
+        deque(map(setitem, self._names, self._keys, self._values[which]), maxlen=0)
 
     def current(self) -> bool:
         """Say whether no op was declared since this was made."""
@@ -149,11 +157,6 @@ class Places:
         instead = _instead(own.co_freevars)
         names_used = tuple(place if n == "_place" else n for n in instead.co_names)
         self._codes.append((function, own, instead.replace(co_names=names_used)))
-
-
-def _put(scopes: Any, names: Any, values: Any) -> None:
-    """Set a name in each of many scopes; there are a thousand, in each capture twice."""
-    deque(map(setitem, scopes, names, values), maxlen=0)
 
 
 @functools.cache

@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from microtensor.capturing.calls import NativeCall, Step
+from microtensor.capturing.calls import Step
 from microtensor.capturing.memory import Array, address_of, bytes_of, rebuilt, root_of
 from microtensor.capturing.steps import OptimizerStep
 
 _ALIGNMENT = 64
-_NUMBERS = (int, float)
+# Entries whose output may be an input: an element is read before it is written.
+_IN_PLACE = frozenset(("mt_array_unary", "mt_array_binary", "mt_array_arithmetic"))
 
 
 class _Place:
@@ -68,8 +69,8 @@ class _Memory:
     """What the arrays of one root have in common."""
 
     __slots__ = (
-        "array", "bytes", "defined", "dtype", "first", "kept", "last", "reader", "root", "shape",
-        "strides",
+        "array", "bytes", "defined", "dtype", "first", "kept", "last", "leader", "reader", "root",
+        "shape", "strides",
     )  # fmt: skip
 
     def __init__(self, root: Array) -> None:
@@ -81,6 +82,7 @@ class _Memory:
         self.reader = ""  # the step that read it undefined
         self.array: Any = None
         self.kept: Any = None  # a constant
+        self.leader = self  # whose place in the arena it takes over
 
 
 class Results:
@@ -109,6 +111,7 @@ class Settlement:
         arena_bytes: of the memory that temporaries share.
         temporary_bytes: what they would take if they did not share.
         temporaries: how many there are.
+        in_place: how many results are written over an operand.
     """
 
     def __init__(
@@ -123,13 +126,14 @@ class Settlement:
         self._inputs = inputs
         self._constants = {id(root_of(array)): array for array in constants.values()}
         self._held: list[Array] = []  # while ids are in use
+        self._heirs: list[tuple[int, _Place, list[_Place]]] = []
         self._places: dict[int, _Place] = {}
         for number, step in enumerate(steps):
             self._describe(number, step)
         self._outputs = Results(outputs)
         self._describe(len(steps), self._outputs)
         self._constants.clear()
-        self.arena_bytes = self.temporary_bytes = self.temporaries = 0
+        self.arena_bytes = self.temporary_bytes = self.temporaries = self.in_place = 0
 
     # ---- arrays become descriptions -------------------------------------------------------------
 
@@ -178,6 +182,9 @@ class Settlement:
         _replace_rest(step, describe)
         if filled is not None:
             filled.defined = filled.defined or not filled.reader
+        if writes and len(step.calls) == 1 and step.calls[0].entry.name in _IN_PLACE:
+            given: list[Any] = step.calls[0].arrays()  # places by now
+            self._heirs.append((number, step.outputs[0], given))
 
     # ---- descriptions become arrays -------------------------------------------------------------
 
@@ -221,10 +228,31 @@ class Settlement:
             if m.kept is None and m.root() is m.array and not (lasting and m.defined)
         ]
 
+    def _inherit(self, dead: list[_Memory]) -> None:
+        """Have results of elementwise calls written over an operand that nobody needs any more."""
+        ids = set(map(id, dead))
+        for number, out, given in self._heirs:
+            new = out.memory
+            if id(new) not in ids or new.first != number or not out.whole:
+                continue
+            for place in given:
+                old = place.memory
+                if (
+                    id(old) in ids
+                    and old is not new
+                    and (old.last, old.bytes) == (number, new.bytes)
+                    and place.whole
+                ):
+                    new.leader = old.leader
+                    new.leader.last = new.last
+                    break
+
     def _arrange(self, dead: list[_Memory]) -> None:
         """Put temporaries into one arena, each at the lowest place that is free all its life."""
+        self._inherit(dead)
         placed: list[tuple[int, int, _Memory]] = []
-        for memory in sorted(dead, key=lambda m: (-m.bytes, m.first)):
+        leaders = [memory for memory in dead if memory.leader is memory]
+        for memory in sorted(leaders, key=lambda m: (-m.bytes, m.first)):
             size = -(-max(memory.bytes, 1) // _ALIGNMENT) * _ALIGNMENT
             busy = sorted(
                 (start, stop)
@@ -237,17 +265,18 @@ class Settlement:
                     break
                 offset = max(offset, stop)
             placed.append((offset, offset + size, memory))
-            self.temporary_bytes += size
-        self.temporaries = len(placed)
+        self.temporaries = len(dead)
+        self.in_place = len(dead) - len(leaders)
+        self.temporary_bytes = sum(-(-max(m.bytes, 1) // _ALIGNMENT) * _ALIGNMENT for m in dead)
         self.arena_bytes = max((stop for _, stop, _ in placed), default=0)
         if not placed:
             return
         room = np.zeros(self.arena_bytes + _ALIGNMENT, np.uint8)
         lead = -address_of(room) % _ALIGNMENT
-        for start, _, memory in placed:
-            memory.array = np.ndarray(
-                memory.shape, memory.dtype, room, lead + start, memory.strides
-            )
+        starts = {id(memory): lead + start for start, _, memory in placed}
+        for memory in dead:
+            start = starts[id(memory.leader)]
+            memory.array = np.ndarray(memory.shape, memory.dtype, room, start, memory.strides)
 
 
 def _replace(step: Any, replace: Any) -> None:
@@ -274,9 +303,5 @@ def _replace_rest(step: Any, replace: Any) -> None:
             step.outputs = [replace(a) for a in step.outputs]
         step.out = None
         for call in step.calls:
-            _replace_call(call, replace)
-
-
-def _replace_call(call: NativeCall, replace: Any) -> None:
-    call.arguments = [a if a.__class__ in _NUMBERS else replace(a) for a in call.arguments]
-    call.before = {}
+            call.replace(replace)
+            call.before = {}

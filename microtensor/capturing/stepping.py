@@ -17,14 +17,14 @@ class Stepping:
     an option has changed, they are written there anew, as an eager step would.
     """
 
-    __slots__ = ("_calls", "_changeable", "_options", "cells", "optimizer", "place", "plan")
+    __slots__ = ("_changeable", "_options", "_tables", "cells", "optimizer", "place", "plan")
 
     def __init__(self, step: OptimizerStep) -> None:
         self.optimizer = step.optimizer
         self.place = step.place
         self.plan = step.plan
         self.cells = [p._cell for p in self.plan.active]
-        self._calls = [(call, call.parameters) for call in self.plan.calls]
+        self._tables = [call.parameters for call in self.plan.calls]
         self._options: list[Any] = []
         group = self.optimizer.param_groups[self.place]
         # What can change and stay the same object has to be looked at each time.
@@ -48,10 +48,7 @@ class Stepping:
                 return False
             optimizer._opt_called = True
             self._options = options
-        for call, table in self._calls:
-            if call.parameters is not table:
-                return False
-        return True
+        return [call.parameters for call in plan.calls] == self._tables
 
     def renew(self) -> None:
         """Take over options that have changed in the middle of a replay.
