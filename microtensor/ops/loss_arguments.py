@@ -43,7 +43,7 @@ def chosen_reduction(op: str, size_average: Any, reduce: Any, reduction: str) ->
     warnings.warn(
         f"{op}: size_average and reduce are deprecated; use reduction={chosen!r} instead",
         FutureWarning,
-        stacklevel=4,
+        stacklevel=3,
     )
     return chosen
 
@@ -65,11 +65,28 @@ def check_floating(op: str, **given: Tensor) -> None:
             )
 
 
-def check_shapes(op: str, input: Tensor, target: Tensor) -> None:
-    """Refuse a target of another shape than the input's.
+def warn_of_shapes(op: str, input: Tensor, target: Tensor, weight: Tensor | None = None) -> None:
+    """Warn of a target of another shape than the input's, which is broadcast, as PyTorch does.
 
-    PyTorch broadcasts them in some losses, with a warning that has not saved many a training run.
+    Raises:
+        ValueError: a weight of another shape than the input's.
     """
+    shape, given = input._array.shape, target._array.shape
+    if shape != given:
+        warnings.warn(
+            f"{op}: the target's shape {list(given)} differs from the input's {list(shape)}. They "
+            "are broadcast, which is hardly what was meant: reshape one of them.",
+            stacklevel=3,
+        )
+    if weight is not None and weight._array.shape != shape:
+        raise ValueError(
+            f"{op}: weight must have the input's shape {list(shape)}, got "
+            f"{list(weight._array.shape)}"
+        )
+
+
+def check_shapes(op: str, input: Tensor, target: Tensor) -> None:
+    """Refuse a target of another shape than the input's."""
     if input._array.shape != target._array.shape:
         raise ValueError(
             f"{op}: target of shape {list(target._array.shape)} differs from input of shape "
