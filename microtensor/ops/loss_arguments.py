@@ -95,18 +95,22 @@ def check_shapes(op: str, input: Tensor, target: Tensor) -> None:
 
 
 def check_labels(op: str, input: Tensor, target: Tensor) -> None:
-    """Refuse labels that are not int64, or of another shape than the input without its classes."""
+    """Refuse labels of another shape than the input without its classes, or that are not int64."""
     x, labels = input._array, target._array
+    if x.ndim == 0:
+        raise ValueError(f"{op}: input must have at least one dimension, the classes")
+    wanted = x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
+    if labels.shape != wanted and not (x.ndim == 1 and labels.shape == (1,)):
+        # A batch of another size is a ValueError in PyTorch, any other shape a RuntimeError.
+        batches = x.ndim > 1 and labels.shape[:1] != wanted[:1]
+        raise (ValueError if batches else RuntimeError)(
+            f"{op}: target of shape {list(labels.shape)} does not fit input of shape "
+            f"{list(x.shape)}: expected {list(wanted)}"
+        )
     if labels.dtype is not INT64 and labels.dtype != INT64:
         raise RuntimeError(
             f"{op}: expected class labels of dtype int64, but target is {labels.dtype.name}; "
             "convert with .long()"
-        )
-    wanted = x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
-    if labels.shape != wanted:
-        raise ValueError(
-            f"{op}: target of shape {list(labels.shape)} does not fit input of shape "
-            f"{list(x.shape)}: expected {list(wanted)}"
         )
 
 
