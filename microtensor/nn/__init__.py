@@ -146,6 +146,7 @@ from microtensor.nn.resampling import (
     UpsamplingBilinear2d,
     UpsamplingNearest2d,
 )
+from microtensor.nn.softmax import Softmax2d
 from microtensor.nn.sparse import (
     Embedding,
     EmbeddingBag,
@@ -260,6 +261,7 @@ __all__ = [
     "Sequential",
     "SmoothL1Loss",
     "SoftMarginLoss",
+    "Softmax2d",
     "Transformer",
     "TransformerDecoder",
     "TransformerDecoderLayer",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -224,11 +225,15 @@ class _InstanceNorm(_NormBase):
         """Return `input` normalized, of its shape."""
         self._check_input_dim(input)
         single = input.ndim == self._ranks[0]
-        if input.shape[0 if single else 1] != self.num_features:
-            raise ValueError(
+        channels = input.shape[0 if single else 1]
+        if channels != self.num_features:
+            differs = (
                 f"expected input's size at dim={0 if single else 1} to match num_features "
-                f"({self.num_features}), but got: {input.shape[0 if single else 1]}."
+                f"({self.num_features}), but got: {channels}."
             )
+            if self.affine or self.running_mean is not None:
+                raise ValueError(differs)
+            warnings.warn(f"{differs} Without affine=True it has no effect.", stacklevel=2)
         result: Tensor = F.instance_norm(
             input.unsqueeze(0) if single else input,
             self.running_mean,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -63,8 +64,12 @@ def _channels(op: str, input: Any, ranks: tuple[int, ...], single: int | None = 
     shape = input._array.shape
     if len(shape) not in ranks:
         legal = " or ".join(f"{rank}D" for rank in ranks)
-        raise RuntimeError(f"{op}: Expected {legal} input, but received a {len(shape)}D input")
-    kept = 1 if len(shape) == single else 2
+        differs = f"{op}: Expected {legal} input, but received a {len(shape)}D input"
+        if op == "dropout1d" or len(shape) < 2:
+            raise RuntimeError(differs)
+        # PyTorch's first tutorials had it so: rows of features, each of which is a channel.
+        warnings.warn(f"{differs}, which is deprecated: use dropout instead", stacklevel=3)
+    kept = 2 if single is None or len(shape) > single else 1
     return (*shape[:kept], *(1,) * (len(shape) - kept))
 
 
@@ -97,7 +102,7 @@ def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
         inplace: write into the input.
 
     Raises:
-        RuntimeError: another rank.
+        RuntimeError: fewer than two dimensions; other ranks warn, as they do in PyTorch.
         ValueError: p outside [0, 1].
     """
     shape = _channels("dropout2d", input, (3, 4))
@@ -115,7 +120,7 @@ def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
         inplace: write into the input.
 
     Raises:
-        RuntimeError: another rank.
+        RuntimeError: fewer than two dimensions; other ranks warn, as they do in PyTorch.
         ValueError: p outside [0, 1].
     """
     shape = _channels("dropout3d", input, (4, 5), 4)

@@ -25,10 +25,16 @@ def _unnormalized(x: Any, length: int, aligned: bool) -> Any:
     return (x + 1) / 2 * (length - 1) if aligned else ((x + 1) * length - 1) / 2
 
 
-def _within(x: Any, length: int) -> Any:
-    """Move places beyond the outermost elements onto these; there the derivative is zero."""
+def _within(x: Any, length: int, volume: bool) -> Any:
+    """Move places beyond the outermost elements onto these; there the derivative is zero.
+
+    What is no number is moved onto the first, in volumes onto the last: PyTorch has it so.
+    """
     values = x._array
-    clipped = np.minimum(np.maximum(values, 0), length - 1)
+    if volume:
+        clipped = np.fmin(np.maximum(values, 0), length - 1)
+    else:
+        clipped = np.minimum(np.fmax(values, 0), length - 1)
     inside = (values > 0) & (values < length - 1)
     return where(wrap(inside), x, wrap(clipped))
 
@@ -51,11 +57,11 @@ def _reflected(x: Any, length: int, aligned: bool) -> Any:
     return x * wrap(slope.astype(kind)) + wrap(start.astype(kind))
 
 
-def _placed(x: Any, length: int, padding_mode: str, aligned: bool) -> Any:
+def _placed(x: Any, length: int, padding_mode: str, aligned: bool, volume: bool = False) -> Any:
     if padding_mode == "border":
-        return _within(x, length)
+        return _within(x, length, volume)
     if padding_mode == "reflection":
-        return _within(_reflected(x, length, aligned), length)
+        return _within(_reflected(x, length, aligned), length, volume)
     return x
 
 
@@ -93,8 +99,9 @@ def _linear(flat: Any, at: list[Any], lengths: tuple[int, ...]) -> Any:
             weight = factor if weight is None else weight * factor
         places = [whole + high for whole, high in zip(wholes, corner, strict=True)]
         found = _read(flat, places, lengths)
-        # What has no place weighs nothing, be the weight NaN.
-        term = found * where(wrap(np.isfinite(weight._array)), weight, 0.0)[:, None]
+        if len(at) == 3:  # in volumes what has no place weighs nothing, in images it is NaN
+            weight = where(wrap(np.isfinite(weight._array)), weight, 0.0)
+        term = found * weight[:, None]
         total = term if total is None else total + term
     return total
 
@@ -217,7 +224,8 @@ def grid_sample(
         )
     else:
         at = [
-            _placed(x, length, padding_mode, aligned) for x, length in zip(at, lengths, strict=True)
+            _placed(x, length, padding_mode, aligned, len(lengths) == 3)
+            for x, length in zip(at, lengths, strict=True)
         ]
         if mode == "nearest":
             result = _read(flat, [_whole(np.rint(x._array)) for x in at], lengths)
@@ -260,7 +268,7 @@ def affine_grid(theta: Any, size: Any, align_corners: bool | None = None) -> Ten
         refuse("affine_grid", "theta", theta)
     size = tuple(int(n) for n in size)
     if theta._array.dtype.kind != "f":
-        raise TypeError(
+        raise ValueError(
             f"affine_grid: theta must be of a floating-point dtype, got {theta._array.dtype.name}"
         )
     if len(size) not in (4, 5):

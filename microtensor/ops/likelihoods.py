@@ -118,8 +118,6 @@ def nll_loss(
     check_tensors("nll_loss", input=input, target=target)
     reduction = chosen_reduction("nll_loss", size_average, reduce, reduction)
     code = reduction_code(reduction)
-    if input._array.ndim == 0:
-        raise RuntimeError("nll_loss: input must have at least one dimension, the classes")
     check_labels("nll_loss", input, target)
     rows = as_rows(input)
     count, classes = rows._array.shape
@@ -136,7 +134,8 @@ def nll_loss(
         total,
     )
     losses = _pick.op.public(rows, wrap(labels), wrap(weights), wrap(total), code)
-    return losses if code else losses.reshape(target._array.shape)
+    shape = () if input._array.ndim == 1 else target._array.shape
+    return losses if code else losses.reshape(shape)
 
 
 # ---- divergence ---------------------------------------------------------------------------------

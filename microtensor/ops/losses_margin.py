@@ -162,8 +162,7 @@ def multi_margin_loss(
         reduction: "none", "mean" or "sum", over the rows.
 
     Raises:
-        IndexError: a label out of range.
-        RuntimeError: shapes or dtypes that do not fit.
+        RuntimeError: shapes or dtypes that do not fit, or a label out of range.
         ValueError: another reduction or p.
     """
     name = "multi_margin_loss"
@@ -202,8 +201,7 @@ def multilabel_margin_loss(
         reduction: "none", "mean" or "sum", over the rows.
 
     Raises:
-        IndexError: a label out of range.
-        RuntimeError: shapes or dtypes that do not fit.
+        RuntimeError: shapes or dtypes that do not fit, or a label out of range.
         ValueError: another reduction.
     """
     name = "multilabel_margin_loss"
@@ -227,7 +225,7 @@ def _check_range(op: str, labels: Tensor, low: int, classes: int) -> None:
     values = labels._array
     bad = values[(values < low) | (values >= classes)]
     if bad.size:
-        raise IndexError(f"{op}: target {bad[0]} is out of range for {classes} classes")
+        raise RuntimeError(f"{op}: target {bad[0]} is out of range for {classes} classes")
 
 
 def _occurs(labels: Tensor, listed: Tensor, rows: Tensor) -> Any:
