@@ -144,7 +144,7 @@ class Recorder:
         result, calls = self._watched(forward, given, named)
         outputs = arrays_in(result)
         self._keep(arrays_in(given) + arrays_in(named))
-        if not calls and all(id(root_of(out)) in self._roots for out in outputs):
+        if not calls and outputs and all(id(root_of(out)) in self._roots for out in outputs):
             self._keep(outputs)  # views of what is there already
             return result
         native = bool(calls) and self._native(name, forward, given, named, calls, outputs)
@@ -282,9 +282,9 @@ class Recorder:
     # ---- arrays that no op has made -------------------------------------------------------------
 
     def created(self, create: Any, *given: Any, **named: Any) -> Any:
-        """Record a function that makes an array as if it were an op: it is called again."""
+        """Record a function of arrays as if it were an op: it is called again."""
         first = given[0] if given else None
-        name = getattr(first if callable(first) else create, "__name__", "created")
+        name = getattr(first if callable(first) else create, "__name__", "created").lstrip("_")
         return self.op(str(name), create, given, named)
 
     def number(self, make: Any, value: Any, *rest: Any) -> Any:

@@ -36,15 +36,7 @@ SPACE = {1: (9,), 2: (6, 7), 3: (5, 4, 6)}
 SQUARE = {1: (8,), 2: (8, 8), 3: (4, 4, 4)}
 CASES = {}
 NUMPY = "computed outside of operations"
-REFUSED = dict.fromkeys(
-    (
-        "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout",
-        "LocalResponseNorm", "EmbeddingBag", "Upsample-nearest", "Upsample-bilinear",
-        "Upsample-bicubic", "UpsamplingBilinear2d", "UpsamplingNearest2d", "NLLLoss-weighted",
-        "NLLLoss", "MultiMarginLoss", "CTCLoss",
-    ),
-    NUMPY,
-)  # fmt: skip
+REFUSED = {}
 """What a step that is captured may not contain, by case, and what the error says."""
 
 
