@@ -2,6 +2,9 @@
 #define MT_ISA baseline
 #define MT_TILE_BYTES 16
 #define MT_LINE_BYTES 16
+#define MT_STRIP 1
+#define MT_PANEL_F32 24
+#define MT_PANEL_F64 24
 #define MT_DOT_ROWS 2
 #define MT_ISA_NAME "baseline"
 #include "kernels.inc"

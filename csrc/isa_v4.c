@@ -21,6 +21,9 @@
 #define MT_ISA v4
 #define MT_TILE_BYTES 128
 #define MT_LINE_BYTES 64
+#define MT_STRIP 8
+#define MT_PANEL_F32 32
+#define MT_PANEL_F64 24
 #define MT_DOT_ROWS 4
 #define MT_ISA_NAME "x86-64-v4"
 #include "kernels.inc"
