@@ -64,10 +64,10 @@ struct FN(mt_kernels) {
                      const real *weight, const real *bias, real *mean, real *scale, real *y);
     void (*row_norm_backward)(int64_t first, int64_t last, const struct mt_row_norm *call,
                               const real *g, const real *x, const real *weight, const real *mean,
-                              const real *scale, real *out);
+                              const real *scale, double *channel_sums, real *out);
     void (*row_norm_weights)(int64_t first, int64_t last, const struct mt_row_norm *call,
                              const real *g, const real *x, const real *mean, const real *scale,
-                             real *weight_out, real *bias_out);
+                             const double *channel_sums, real *weight_out, real *bias_out);
     void (*channel_moments)(int64_t first, int64_t last, const struct mt_channels *call,
                             const real *x, real *variance, real *mean);
     void (*channel_norm)(int64_t first, int64_t last, const struct mt_channels *call, const real *x,
