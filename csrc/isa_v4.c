@@ -25,6 +25,9 @@
 #define MT_PRODUCT_ROWS 12
 #define MT_PRODUCT_LEAST 1000000
 #define MT_PRODUCT_MOST 16777216
+#define MT_STRIP 8
+#define MT_PACKED_PANEL_F32 32
+#define MT_PACKED_PANEL_F64 24
 #define MT_DOT_ROWS 4
 #define MT_ISA_NAME "x86-64-v4"
 #include "kernels.inc"

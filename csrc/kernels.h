@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include "recurrence.h"
 #include "windows.h"
 
 enum {

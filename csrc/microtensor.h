@@ -4,11 +4,13 @@
 
 #include <stdint.h>
 
+#include "recurrence.h"
 #include "windows.h"
 
 /* [cffi: what follows, up to the matching line, is also given to cffi by build.py] */
 
 struct mt_convolution;
+struct mt_recurrence;
 struct mt_pool;
 
 /* The name of row `op` of the table of one kind ("unary", "binary", "rows", "rows_backward",
@@ -108,6 +110,15 @@ int mt_array_lstm_cell_backward(uintptr_t g, uintptr_t gates, uintptr_t before, 
 int mt_array_gru_cell(uintptr_t x, uintptr_t h, uintptr_t before, uintptr_t gates, uintptr_t y);
 int mt_array_gru_cell_backward(uintptr_t g, uintptr_t gates, uintptr_t before, uintptr_t x_out,
                                uintptr_t h_out, uintptr_t direct);
+/* A recurrent layer of a mode of recurrence.h; sizes are int64. What a mode has not is 0. */
+int mt_array_recurrence(int mode, int reverse, uintptr_t sizes, uintptr_t gates, uintptr_t weight,
+                        uintptr_t bias, uintptr_t state, uintptr_t memory, uintptr_t output,
+                        uintptr_t before, uintptr_t kept, uintptr_t cells, uintptr_t cells_before);
+int mt_array_recurrence_backward(int mode, int reverse, uintptr_t sizes, uintptr_t g,
+                                 uintptr_t weight, uintptr_t output, uintptr_t before,
+                                 uintptr_t kept, uintptr_t cells, uintptr_t cells_before,
+                                 uintptr_t state, uintptr_t memory, uintptr_t by_input,
+                                 uintptr_t by_product);
 int64_t mt_array_embedding(uintptr_t weight, uintptr_t index, uintptr_t y);
 int64_t mt_array_embedding_backward(int64_t padding, uintptr_t g, uintptr_t index, uintptr_t out);
 /* y = x, of the same shape and dtype; a matrix x may lie column by column. */

@@ -97,6 +97,81 @@ int mt_array_channel_norm_backward(int training, uintptr_t g, uintptr_t x_, uint
               : -1;
 }
 
+/* Read the shape of a recurrent layer; 0 if sizes are not those of packed sequences. */
+static int is_recurrence(int mode, int reverse, uintptr_t sizes_, const struct mt_ndarray *weight,
+                         const struct mt_ndarray *state, struct mt_recurrence *shape) {
+    const struct mt_ndarray *sizes = mt_input(sizes_);
+    if (mode < MT_LSTM || mode > MT_RNN_RELU || !sizes || sizes->dtype != mt_dtype_i64 ||
+        ((uintptr_t)sizes->data & 7) || !weight || weight->ndim != 2 || !state || state->ndim != 2)
+        return 0;
+    *shape = (struct mt_recurrence){
+        .mode = (enum mt_recurrent_mode)mode,
+        .reverse = reverse,
+        .steps = mt_size(sizes),
+        .batch = state->shape[0],
+        .n = state->shape[1],
+        .sizes = IN(sizes),
+    };
+    int64_t last = shape->batch;
+    for (int64_t i = 0; i < shape->steps; i++) {
+        if (shape->sizes[i] < 1 || shape->sizes[i] > last)
+            return 0;
+        last = shape->sizes[i];
+        shape->rows += last;
+    }
+    return shape->n > 0 && weight->shape[0] == mt_gates_width(shape) &&
+           weight->shape[1] == shape->n;
+}
+
+int mt_array_recurrence(int mode, int reverse, uintptr_t sizes, uintptr_t gates, uintptr_t weight_,
+                        uintptr_t bias, uintptr_t state_, uintptr_t memory, uintptr_t output,
+                        uintptr_t before, uintptr_t kept, uintptr_t cells, uintptr_t cells_before) {
+    const struct mt_ndarray *weight = mt_input(weight_), *state = mt_output(state_);
+    struct mt_recurrence shape;
+    if (!is_recurrence(mode, reverse, sizes, weight, state, &shape) ||
+        weight->dtype != state->dtype || !gates || !output || !before ||
+        (mode <= MT_GRU && !kept) || (mode == MT_LSTM && (!memory || !cells || !cells_before)))
+        return -1;
+    const void *dtype = state->dtype;
+    const int64_t size = shape.rows * shape.n, width = mt_gates_width(&shape);
+    int ok = 1;
+    const void *x = part(gates, dtype, shape.rows * width, 0, &ok);
+    const void *b = part(bias, dtype, width, 0, &ok);
+    void *m = part(memory, dtype, shape.batch * shape.n, 1, &ok);
+    void *y = part(output, dtype, size, 1, &ok), *past = part(before, dtype, size, 1, &ok);
+    void *k = part(kept, dtype, 4 * size, 1, &ok), *c = part(cells, dtype, size, 1, &ok);
+    void *d = part(cells_before, dtype, size, 1, &ok);
+    return ok ? DISPATCH(dtype, mt_recurrence, &shape, x, IN(weight), b, OUT(state), m, y, past, k,
+                         c, d)
+              : -1;
+}
+
+int mt_array_recurrence_backward(int mode, int reverse, uintptr_t sizes, uintptr_t g,
+                                 uintptr_t weight_, uintptr_t output, uintptr_t before,
+                                 uintptr_t kept, uintptr_t cells, uintptr_t cells_before,
+                                 uintptr_t state_, uintptr_t memory, uintptr_t by_input,
+                                 uintptr_t by_product) {
+    const struct mt_ndarray *weight = mt_input(weight_), *state = mt_output(state_);
+    struct mt_recurrence shape;
+    if (!is_recurrence(mode, reverse, sizes, weight, state, &shape) ||
+        weight->dtype != state->dtype || !output || !before || !by_input || !by_product ||
+        (mode <= MT_GRU && !kept) || (mode == MT_LSTM && (!memory || !cells || !cells_before)))
+        return -1;
+    const void *dtype = state->dtype;
+    const int64_t size = shape.rows * shape.n, width = mt_gates_width(&shape);
+    int ok = 1;
+    const void *from = part(g, dtype, size, 0, &ok), *y = part(output, dtype, size, 0, &ok);
+    const void *past = part(before, dtype, size, 0, &ok);
+    const void *k = part(kept, dtype, 4 * size, 0, &ok), *c = part(cells, dtype, size, 0, &ok);
+    const void *d = part(cells_before, dtype, size, 0, &ok);
+    void *m = part(memory, dtype, shape.batch * shape.n, 1, &ok);
+    void *x_to = part(by_input, dtype, shape.rows * width, 1, &ok);
+    void *h_to = part(by_product, dtype, shape.rows * width, 1, &ok);
+    return ok ? DISPATCH(dtype, mt_recurrence_backward, &shape, from, IN(weight), y, past, k, c, d,
+                         OUT(state), m, x_to, h_to)
+              : -1;
+}
+
 int mt_array_lstm_cell(uintptr_t x_, uintptr_t h, uintptr_t before, uintptr_t gates, uintptr_t cell,
                        uintptr_t y) {
     const struct mt_ndarray *x = mt_input(x_);

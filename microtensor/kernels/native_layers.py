@@ -169,6 +169,107 @@ def gru_cell_backward(g: Any, gates: Any, before: Any, x_out: Any, h_out: Any, d
         otherwise(gru_cell_backward, twin.gru_cell_backward, g, gates, before, x_out, h_out, direct)
 
 
+def recurrence(
+    mode: int,
+    reverse: bool,
+    sizes: Any,
+    gates: Any,
+    weight: Any,
+    bias: Any,
+    state: Any,
+    memory: Any,
+    out: Any,
+    before: Any,
+    kept: Any,
+    cells: Any,
+    cells_before: Any,
+) -> None:
+    if lib.mt_array_recurrence(
+        mode,
+        reverse,
+        id(sizes),
+        id(gates),
+        id(weight),
+        _address(bias),
+        id(state),
+        _address(memory),
+        id(out),
+        id(before),
+        _address(kept),
+        _address(cells),
+        _address(cells_before),
+    ):
+        otherwise(
+            recurrence,
+            twin.recurrence,
+            mode,
+            reverse,
+            sizes,
+            gates,
+            weight,
+            bias,
+            state,
+            memory,
+            out,
+            before,
+            kept,
+            cells,
+            cells_before,
+        )
+
+
+def recurrence_backward(
+    mode: int,
+    reverse: bool,
+    sizes: Any,
+    g: Any,
+    weight: Any,
+    output: Any,
+    before: Any,
+    kept: Any,
+    cells: Any,
+    cells_before: Any,
+    state: Any,
+    memory: Any,
+    by_input: Any,
+    by_product: Any,
+) -> None:
+    if lib.mt_array_recurrence_backward(
+        mode,
+        reverse,
+        id(sizes),
+        _address(g),
+        id(weight),
+        id(output),
+        id(before),
+        _address(kept),
+        _address(cells),
+        _address(cells_before),
+        id(state),
+        _address(memory),
+        id(by_input),
+        id(by_product),
+    ):
+        otherwise(
+            recurrence_backward,
+            twin.recurrence_backward,
+            mode,
+            reverse,
+            sizes,
+            g,
+            weight,
+            output,
+            before,
+            kept,
+            cells,
+            cells_before,
+            state,
+            memory,
+            by_input,
+            by_product,
+        )
+
+
 def embedding(weight: Any, index: Any, out: Any) -> None:
     bad = _embedding(id(weight), id(index), id(out))
     if bad >= 0:
@@ -202,6 +303,8 @@ LAYERS: dict[str, Any] = {
         lstm_cell_backward,
         gru_cell,
         gru_cell_backward,
+        recurrence,
+        recurrence_backward,
         embedding,
         embedding_backward,
         copy_into,
