@@ -22,7 +22,7 @@ $(shell rm -f $(READY) $(READY_TO_DEVELOP) $(READY_TO_BENCH))
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: help demo demos atlas cnn depth race test build lint format sanitize bench clean distclean
+.PHONY: help demo demos atlas cnn gpt depth race test build lint format sanitize bench clean distclean
 
 help:
 	@echo 'make demo      set everything up, then write the report of the laboratory, one page, into $(OUT)/'
@@ -30,6 +30,7 @@ help:
 	@echo 'make race      optimizers race over a surface, with a moving picture, into $(OUT)/'
 	@echo 'make atlas     draw all activations, with what is measured of them, into $(OUT)/'
 	@echo 'make cnn       train a convolutional network on handwritten digits, into $(OUT)/'
+	@echo 'make gpt       train a small GPT on text whose entropy is known, into $(OUT)/'
 	@echo 'make depth     what activations do to deep networks (some three minutes), into $(OUT)/'
 	@echo 'make test      set everything up, then run the tests'
 	@echo 'make build     set everything up: .venv, the extension compiled, and what is needed to run'
@@ -54,6 +55,9 @@ atlas: $(READY)
 
 cnn: $(READY)
 	$(RUN) demos/digits_cnn.py --out '$(OUT)'
+
+gpt: $(READY)
+	$(RUN) demos/char_gpt.py --out '$(OUT)'
 
 depth: $(READY)
 	$(RUN) demos/activation_depth.py --out '$(OUT)'

@@ -236,6 +236,10 @@ static double mt_log_sum(double a, double b, double c) {
 #define real float
 #define FN(name) name##_f32
 #include "entries.inc"
+#include "reduce_entry.inc"
+#include "cross_entropy_entry.inc"
+#include "attention_entry.inc"
+#include "random_entry.inc"
 #include "learned_entry.inc"
 #include "layer_entries.inc"
 #include "step_entry.inc"
@@ -248,6 +252,10 @@ static double mt_log_sum(double a, double b, double c) {
 #define real double
 #define FN(name) name##_f64
 #include "entries.inc"
+#include "reduce_entry.inc"
+#include "cross_entropy_entry.inc"
+#include "attention_entry.inc"
+#include "random_entry.inc"
 #include "learned_entry.inc"
 #include "layer_entries.inc"
 #include "step_entry.inc"

@@ -21,6 +21,10 @@
 #define MT_ISA v4
 #define MT_TILE_BYTES 128
 #define MT_LINE_BYTES 64
+/* OpenBLAS has kernels of its own for products below a million, which lose where b is transposed. */
+#define MT_PRODUCT_ROWS 12
+#define MT_PRODUCT_LEAST 1000000
+#define MT_PRODUCT_MOST 16777216
 #define MT_DOT_ROWS 4
 #define MT_ISA_NAME "x86-64-v4"
 #include "kernels.inc"

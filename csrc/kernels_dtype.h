@@ -119,6 +119,9 @@ struct FN(mt_kernels) {
     void (*attention_backward)(const struct mt_attention *call, const real *q, const real *k,
                                const real *v, const real *mask, const real *g, const real *out,
                                const real *log_sum, real *dq, real *dk, real *dv);
+    /* Columns [first, last) of a small product; start is NULL for 0. */
+    void (*product)(const struct mt_product *call, int64_t first, int64_t last, const real *a,
+                    const real *b, const real *start, real *c);
     void (*random_uniform)(int64_t n, uint64_t seed, uint64_t offset, real *y);
     void (*rrelu)(int64_t n, real lower, real upper, uint64_t seed, uint64_t offset, const real *x,
                   real *slopes, real *y);

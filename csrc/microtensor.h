@@ -153,6 +153,12 @@ const char *mt_plan_entry(int i);
  * that; -1 if none has. */
 int64_t mt_plan_held(int64_t count, const int64_t *objects);
 int64_t mt_plan_run(const int64_t *words, int64_t first, int64_t last);
+/* The usual call of a plan of `last` words: copy up to four inputs (0 where there are fewer) into the plan's
+ * own, whose objects are the first four numbers of `own`, and run it. Behind them stand `held` objects as
+ * mt_plan_held takes them. Returns as mt_plan_run does, or, with nothing run, -2 if an input is not of the
+ * plan's shape and dtype, and -3 if an object is held by somebody. */
+int64_t mt_plan_call(const int64_t *words, int64_t last, const int64_t *own, int64_t held,
+                     uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d);
 /* A plan of `last` words again and again, for `steps` batches or until `seconds` are over. A table is
  * (address, address, bytes) for each array: inputs are rows and the plan's buffer, outputs the plan's buffer and
  * where each step's value goes. Sets bad[0] as mt_plan_run returns; returns the steps done whole. */

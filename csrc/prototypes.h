@@ -64,7 +64,8 @@ int FN(mt_var_mean)(int64_t outer, int64_t n, int64_t inner, double correction, 
                     real *variance, real *mean);
 
 /* c = op(a) op(b) with op(a) of shape (m, k), op(b) of shape (k, n), c (m, n) apart from a and b;
- * a_stride and b_stride are the leading dimensions of the arrays as stored. Calls BLAS. */
+ * a_stride and b_stride are the leading dimensions of the arrays as stored. Small products are our own
+ * (product.inc) where that is faster, the others BLAS's; -1 where there is none. */
 int FN(mt_matmul)(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, const real *a,
                   int64_t a_stride, const real *b, int64_t b_stride, real *c);
 

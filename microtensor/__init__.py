@@ -100,13 +100,33 @@ if TYPE_CHECKING:
     from microtensor.func import vmap
     from microtensor.functions import *  # noqa: F403 - the declared ops, listed in functions.pyi
     from microtensor.module_summary import summary
+    from microtensor.typed_tensors import (
+        BoolTensor,
+        ByteTensor,
+        CharTensor,
+        DoubleTensor,
+        FloatTensor,
+        HalfTensor,
+        IntTensor,
+        LongTensor,
+        ShortTensor,
+    )
     from microtensor.utils.serialization import load, save
 
 newaxis = None
 __version__ = "0.1.0"
 
 __all__ = [
+    "BoolTensor",
+    "ByteTensor",
+    "CharTensor",
+    "DoubleTensor",
+    "FloatTensor",
     "Generator",
+    "HalfTensor",
+    "IntTensor",
+    "LongTensor",
+    "ShortTensor",
     "Size",
     "Tensor",
     "amp",

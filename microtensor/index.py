@@ -537,6 +537,10 @@ vmap
         "microtensor.module_summary": """
 summary
 """,
+        "microtensor.typed_tensors": """
+BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor LongTensor
+ShortTensor
+""",
         "microtensor.utils.serialization": """
 load save
 """,
@@ -553,6 +557,9 @@ Function
 """,
         "microtensor.autograd.gradient_check": """
 GradcheckError gradcheck gradgradcheck
+""",
+        "microtensor.autograd.variable": """
+Variable
 """,
         "microtensor.autograd.walk": """
 backward grad
@@ -613,6 +620,9 @@ CircularPad1d CircularPad2d CircularPad3d ConstantPad1d ConstantPad2d ConstantPa
 ReflectionPad1d ReflectionPad2d ReflectionPad3d ReplicationPad1d ReplicationPad2d
 ReplicationPad3d ZeroPad1d ZeroPad2d ZeroPad3d
 """,
+        "microtensor.nn.parallel": """
+DataParallel
+""",
         "microtensor.nn.parameter": """
 Parameter
 """,
@@ -629,6 +639,9 @@ GRU GRUCell LSTM LSTMCell RNN RNNBase RNNCell RNNCellBase
 """,
         "microtensor.nn.resampling": """
 ChannelShuffle PixelShuffle PixelUnshuffle Upsample UpsamplingBilinear2d UpsamplingNearest2d
+""",
+        "microtensor.nn.softmax": """
+Softmax2d
 """,
         "microtensor.nn.sparse": """
 Embedding EmbeddingBag

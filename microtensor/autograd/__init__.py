@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from microtensor.autograd.drawing import graph_of
     from microtensor.autograd.function import Function
     from microtensor.autograd.gradient_check import GradcheckError, gradcheck, gradgradcheck
+    from microtensor.autograd.variable import Variable
     from microtensor.autograd.walk import backward, grad
     from microtensor.engine import (
         enable_grad,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Function",
     "GradcheckError",
+    "Variable",
     "backward",
     "detect_anomaly",
     "enable_grad",

@@ -36,12 +36,7 @@ class Captured:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Replay; or, where no plan fits, run the function and write it down."""
         latest = self._latest
-        if (
-            latest is not None
-            and not kwargs
-            and len(args) == len(latest.inputs)
-            and not self._unchecked
-        ):
+        if latest is not None and len(args) == latest.arity and not kwargs and not self._unchecked:
             result = latest.quick(*args)
             if result is not UNFIT:
                 return result

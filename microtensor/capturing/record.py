@@ -18,7 +18,7 @@ import numpy as np
 from microtensor import random
 from microtensor.capturing.calls import ENTRIES, Entry, NativeCall, Step, filled, proven
 from microtensor.capturing.lines import called, of_user, user_line
-from microtensor.capturing.memory import Array, altered, arrays_in, rebuilt, root_of
+from microtensor.capturing.memory import Array, altered, arrays_in, form_of, rebuilt, root_of
 from microtensor.capturing.places import Places, active
 from microtensor.capturing.state import module_state, options_of
 from microtensor.capturing.steps import HostCall, OptimizerCall, OptimizerStep
@@ -35,7 +35,15 @@ ANY: Any = object()
 
 # Ops with the calls into C that they make, whatever the values: tried once, not in every capture.
 _steady: set[tuple[Any, ...]] = set()
+# The same with the op's own arguments: its calls were proven to be all that it does, too.
+_proofs: set[tuple[Any, ...]] = set()
 _MOST_KNOWN = 4096
+
+
+def _remember(form: tuple[Any, ...], forms: set[tuple[Any, ...]]) -> None:
+    if len(forms) >= _MOST_KNOWN:
+        forms.clear()
+    forms.add(form)
 
 
 def _object_at(address: int) -> Any:
@@ -120,10 +128,12 @@ class Recorder:
             self._away -= 1
 
     def _keep(self, arrays: list[Array]) -> None:
+        kept, roots = self._arrays, self._roots
         for array in arrays:
-            self._arrays[id(array)] = array
-            root = root_of(array)
-            self._roots[id(root)] = root
+            if id(array) not in kept:
+                kept[id(array)] = array
+                root = root_of(array)
+                roots[id(root)] = root
 
     # ---- ops and kernels ------------------------------------------------------------------------
 
@@ -134,17 +144,12 @@ class Recorder:
         result, calls = self._watched(forward, given, named)
         outputs = arrays_in(result)
         self._keep(arrays_in(given) + arrays_in(named))
-        if not calls and all(id(root_of(out)) in self._roots for out in outputs):
+        if not calls and outputs and all(id(root_of(out)) in self._roots for out in outputs):
             self._keep(outputs)  # views of what is there already
             return result
-        known = self._roots.keys() | self.constants.keys()
-        native = (
-            bool(calls)
-            and proven(calls, known, outputs)
-            and self._steady(name, forward, given, named, calls)
-        )
+        native = bool(calls) and self._native(name, forward, given, named, calls, outputs)
         step = Step(name, forward, given, named, outputs, calls if native else [])
-        self._keep(step.arrays())
+        self._keep([*outputs, *[array for call in step.calls for array in call.arrays()]])
         self.steps.append(step)
         return result
 
@@ -158,6 +163,40 @@ class Recorder:
             return function(*given, **named), calls
         finally:
             self._calls = None
+
+    def _native(
+        self,
+        name: str,
+        forward: Any,
+        given: tuple[Any, ...],
+        named: dict[str, Any],
+        calls: list[NativeCall],
+        outputs: list[Array],
+    ) -> bool:
+        """Say whether an op's calls are all that it did, and are the same for other values.
+
+        It is tried, once for all captures with the same arguments but for the values in arrays.
+        """
+        roots, constants = self._roots, self.constants
+        arguments = form_of((given, named))
+        form: Any = None
+        if arguments is not None:
+            made = [
+                id(root_of(array)) in roots or id(root_of(array)) in constants
+                for call in calls
+                for array in call.arrays()
+            ]
+            form = name, arguments, tuple(made), *[call.form() for call in calls]
+            if form in _proofs:
+                return True
+        known = roots.keys() | constants.keys()
+        if not proven(calls, known, outputs) or not self._steady(
+            name, forward, given, named, calls
+        ):
+            return False
+        if form is not None:
+            _remember(form, _proofs)
+        return True
 
     def _steady(
         self,
@@ -188,9 +227,7 @@ class Recorder:
                 state[...] = value
         if form != (name, *(call.form() for call in again)):
             return False
-        if len(_steady) >= _MOST_KNOWN:
-            _steady.clear()
-        _steady.add(form)
+        _remember(form, _steady)
         return True
 
     def kernel(self, name: str, kernel: Any, given: tuple[Any, ...], named: dict[str, Any]) -> None:
@@ -235,7 +272,7 @@ class Recorder:
         before = {
             i: value.copy()
             for i, value in enumerate(arguments)
-            if isinstance(value, np.ndarray) and value.dtype == np.uint64 and value.size == 2
+            if isinstance(value, np.ndarray) and value.size == 2 and value.dtype == np.uint64
         }
         result = int(function(*given))
         if result == entry.success:
@@ -245,9 +282,9 @@ class Recorder:
     # ---- arrays that no op has made -------------------------------------------------------------
 
     def created(self, create: Any, *given: Any, **named: Any) -> Any:
-        """Record a function that makes an array as if it were an op: it is called again."""
+        """Record a function of arrays as if it were an op: it is called again."""
         first = given[0] if given else None
-        name = getattr(first if callable(first) else create, "__name__", "created")
+        name = getattr(first if callable(first) else create, "__name__", "created").lstrip("_")
         return self.op(str(name), create, given, named)
 
     def number(self, make: Any, value: Any, *rest: Any) -> Any:

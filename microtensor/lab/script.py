@@ -125,7 +125,7 @@ def run(
         print(_INTERRUPTED, file=sys.stderr, flush=True)
         return INTERRUPTED
     except (OSError, ImportError) as error:
-        return _refused(error)
+        return refused(error)
 
 
 def _run(
@@ -138,7 +138,7 @@ def _run(
         folder = check_folder(arguments.out)
         datasets = _datasets(arguments)
     except (ValueError, TypeError) as error:
-        return _refused(error)
+        return refused(error)
     print(backend())
     if datasets:
         named = ", ".join(f"{one.name} {one.x.shape}" for one in datasets)
@@ -164,7 +164,8 @@ def _datasets(arguments: argparse.Namespace) -> list[Dataset]:
     return as_datasets(given, arguments.seed)
 
 
-def _refused(error: Exception) -> int:
+def refused(error: Exception) -> int:
+    """Say in one line on standard error what cannot be done, and return the exit status."""
     print(f"error: {error}", file=sys.stderr)
     return REFUSED
 

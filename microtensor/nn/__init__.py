@@ -6,7 +6,7 @@ from microtensor.lazy import late
 from microtensor.nn import activations
 
 if TYPE_CHECKING:
-    from microtensor.nn import functional, init, utils
+    from microtensor.nn import functional, init, parallel, utils
     from microtensor.nn.activations import *  # noqa: F403  # all that records make
     from microtensor.nn.attention import (
         MultiheadAttention,
@@ -114,6 +114,7 @@ if TYPE_CHECKING:
         ZeroPad2d,
         ZeroPad3d,
     )
+    from microtensor.nn.parallel import DataParallel
     from microtensor.nn.parameter import (
         Parameter,
     )
@@ -159,6 +160,7 @@ if TYPE_CHECKING:
         UpsamplingBilinear2d,
         UpsamplingNearest2d,
     )
+    from microtensor.nn.softmax import Softmax2d
     from microtensor.nn.sparse import (
         Embedding,
         EmbeddingBag,
@@ -209,6 +211,7 @@ __all__ = [
     "CosineEmbeddingLoss",
     "CosineSimilarity",
     "CrossEntropyLoss",
+    "DataParallel",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
@@ -278,6 +281,7 @@ __all__ = [
     "Snake",
     "SoftExponential",
     "SoftMarginLoss",
+    "Softmax2d",
     "StarReLU",
     "Transformer",
     "TransformerDecoder",
@@ -296,6 +300,7 @@ __all__ = [
     "ZeroPad3d",
     "functional",
     "init",
+    "parallel",
     "utils",
 ]
 __all__ += activations.__all__

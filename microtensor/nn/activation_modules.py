@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from inspect import Parameter, Signature
 from typing import Any
@@ -19,6 +20,18 @@ _NO_OPTIONS = ("training", "_stacklevel", "dtype", "generator")
 _BARE = ("Hardshrink", "Softshrink")
 
 
+def _renamed(named: dict[str, Any]) -> None:
+    """Take the names that Hardtanh's bounds once had in PyTorch."""
+    for old, new in (("min_value", "min_val"), ("max_value", "max_val")):
+        if old in named:
+            warnings.warn(
+                f"Hardtanh(): the argument {old!r} is deprecated and is now called {new!r}",
+                FutureWarning,
+                stacklevel=3,
+            )
+            named[new] = named.pop(old)
+
+
 class _Activation(Module):
     """A module of one activation; its options are attributes, given to the function at a call."""
 
@@ -29,6 +42,8 @@ class _Activation(Module):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__()
         name = type(self).__name__
+        if name == "Hardtanh":
+            _renamed(named)
         if len(arguments) > len(self._options):
             raise TypeError(
                 f"{name}() takes {len(self._options)} arguments, but {len(arguments)} were given"
@@ -48,13 +63,12 @@ class _Activation(Module):
 
     def _check(self) -> None:
         """Raise for options that the function refuses, at once and not at the first call."""
-        if getattr(self, "dim", -1) is None:
-            # PyTorch still guesses a missing dimension, and warns that it should not.
-            raise TypeError(f"{type(self).__name__}() misses the argument 'dim'")
         if self._key == "maxout":
             from microtensor.ops.activations_gated import check_pieces
 
             check_pieces("Maxout", self.pieces)  # type: ignore[attr-defined]
+        if getattr(self, "dim", 0) is None:
+            return  # chosen by the input, with a warning
         if self._options and ACTIVATIONS[self._key].kernel:
             try:
                 self.forward(empty(0))

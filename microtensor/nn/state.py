@@ -71,8 +71,8 @@ def _own(module: Module) -> Iterator[tuple[str, Tensor]]:
             yield name, values[name]
 
 
-def _extra(module: Module, method: str) -> bool:
-    """Say whether a class defines a method of the extra state."""
+def _overridden(module: Module, method: str) -> bool:
+    """Say whether a class defines a method of its own."""
     from microtensor.nn.stateful import Stateful
 
     return getattr(type(module), method) is not getattr(Stateful, method)
@@ -102,10 +102,7 @@ def collect(
         destination._metadata[prefix[:-1]] = notes
     for hook in _hooks(module, "before_saving"):
         hook(module, prefix, keep_vars)
-    for name, tensor in _own(module):
-        destination[prefix + name] = tensor if keep_vars else tensor.detach()
-    if _extra(module, "get_extra_state"):
-        destination[prefix + _EXTRA] = module.get_extra_state()
+    module._save_to_state_dict(destination, prefix, keep_vars)
     values = module.__dict__
     for name in module._module_names:
         if values[name] is not None:
@@ -117,8 +114,92 @@ def collect(
     return destination
 
 
+def collect_own(module: Module, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+    """Add a module's own parameters, persistent buffers and extra state to `destination`."""
+    for name, tensor in _own(module):
+        destination[prefix + name] = tensor if keep_vars else tensor.detach()
+    if _overridden(module, "get_extra_state"):
+        destination[prefix + _EXTRA] = module.get_extra_state()
+
+
 def _quoted(keys: list[str]) -> str:
     return ", ".join(f'"{key}"' for key in keys)
+
+
+class _Findings(list[str]):
+    """What speaks against a state dict, and what is to be done once nothing does.
+
+    Modules are handed it as the list of errors, so that a subclass's ``_load_from_state_dict``
+    passes it on to the one it extends, and nothing is changed before everything was looked at.
+    """
+
+    def __init__(self, assign: bool) -> None:
+        super().__init__()
+        self.assign = assign
+        self.changes: list[tuple[Module, str, Tensor, Tensor]] = []
+        self.extras: list[tuple[Module, Any]] = []
+        self.known: set[str] = set()
+
+    def carry_out(self) -> None:
+        """Copy (or assign) every value."""
+        with no_grad():
+            for owner, name, tensor, value in self.changes:
+                if self.assign:
+                    setattr(owner, name, _as_kind_of(tensor, value))
+                else:
+                    tensor.copy_(value)
+        for owner, value in self.extras:
+            owner.set_extra_state(value)
+
+
+def _of_its_own(module: Module, state_dict: Mapping[str, Any], prefix: str) -> list[str]:
+    """Return the keys below a prefix that do not belong to a module within `module`."""
+    found = (key[len(prefix) :].split(".") for key in state_dict if key.startswith(prefix))
+    inside = module._module_names
+    return [
+        prefix + ".".join(parts) for parts in found if len(parts) == 1 or parts[0] not in inside
+    ]
+
+
+def restore_own(
+    module: Module,
+    state_dict: dict[str, Any],
+    prefix: str,
+    notes: Mapping[str, Any],
+    strict: bool,
+    missing: list[str],
+    unexpected: list[str],
+    errors: list[str],
+) -> None:
+    """Look at what a state dict has for a module itself; it is taken when all has been seen."""
+    for hook in _hooks(module, "before_loading"):
+        hook(module, state_dict, prefix, notes, strict, missing, unexpected, errors)
+    findings = errors if isinstance(errors, _Findings) else _Findings(assign=False)
+    known = set()
+    for name, tensor in _own(module):
+        key = prefix + name
+        known.add(key)
+        if key not in state_dict:
+            if strict:
+                missing.append(key)
+            continue
+        value = state_dict[key]
+        problem = _why_not(key, tensor, value, findings.assign)
+        if problem:
+            errors.append(problem)
+        else:
+            findings.changes.append((module, name, tensor, value))
+    if _overridden(module, "set_extra_state"):
+        known.add(prefix + _EXTRA)
+        if prefix + _EXTRA in state_dict:
+            findings.extras.append((module, state_dict[prefix + _EXTRA]))
+        elif strict:
+            missing.append(prefix + _EXTRA)
+    findings.known |= known
+    if findings is not errors:
+        findings.carry_out()
+    if strict and _overridden(module, "_load_from_state_dict"):
+        unexpected += [k for k in _of_its_own(module, state_dict, prefix) if k not in known]
 
 
 def restore(
@@ -131,33 +212,15 @@ def restore(
     state_dict = OrderedDict(state_dict)  # for hooks to change
     missing: list[str] = []
     unexpected: list[str] = []
-    errors: list[str] = []
-    changes: list[tuple[Module, str, Tensor, Tensor]] = []
-    extras: list[tuple[Module, Any]] = []
-    known = set()
+    errors = _Findings(assign)
     for prefix, owner in _with_prefixes(module, ""):
-        for hook in _hooks(owner, "before_loading"):
-            notes = metadata.get(prefix[:-1], {})
-            hook(owner, state_dict, prefix, notes, strict, missing, unexpected, errors)
-        for name, tensor in _own(owner):
-            key = prefix + name
-            known.add(key)
-            if key not in state_dict:
-                missing.append(key)
-                continue
-            value = state_dict[key]
-            problem = _why_not(key, tensor, value, assign)
-            if problem:
-                errors.append(problem)
-            else:
-                changes.append((owner, name, tensor, value))
-        if _extra(owner, "set_extra_state"):
-            known.add(prefix + _EXTRA)
-            if prefix + _EXTRA in state_dict:
-                extras.append((owner, state_dict[prefix + _EXTRA]))
-            else:
-                missing.append(prefix + _EXTRA)
-    unexpected += [key for key in state_dict if key not in known]
+        notes = dict(metadata.get(prefix[:-1], {}))
+        if assign:
+            notes["assign_to_params_buffers"] = True
+        owner._load_from_state_dict(state_dict, prefix, notes, True, missing, unexpected, errors)
+        if _overridden(owner, "_load_from_state_dict"):  # which says what of them is unexpected
+            errors.known.update(_of_its_own(owner, state_dict, prefix))
+    unexpected += [key for key in state_dict if key not in errors.known]
     incompatible = IncompatibleKeys(missing, unexpected)
     hooks = [
         (owner, hook)
@@ -168,14 +231,7 @@ def restore(
         _raise_if_any(module, errors, incompatible, strict)
     elif errors:
         _raise_if_any(module, errors, incompatible, False)
-    with no_grad():
-        for owner, name, tensor, value in changes:
-            if assign:
-                setattr(owner, name, _as_kind_of(tensor, value))
-            else:
-                tensor.copy_(value)
-    for owner, value in extras:
-        owner.set_extra_state(value)
+    errors.carry_out()
     for owner, hook in hooks:
         hook(owner, incompatible)
     if hooks:  # which may have forgiven some of the keys

@@ -60,6 +60,38 @@ class Stateful:
         """
         return state.restore(self, state_dict, strict, assign)  # type: ignore[arg-type]
 
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        """Add what is the module's own, without the modules in it; subclasses may extend this."""
+        state.collect_own(self, destination, prefix, keep_vars)  # type: ignore[arg-type]
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: Mapping[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        """Take what is the module's own; subclasses may extend this, say to rename old keys.
+
+        Values are looked at now and copied when the whole of the state dict has been: so hand
+        `error_msgs` on to ``super()._load_from_state_dict`` as it is.
+        """
+        state.restore_own(
+            self,  # type: ignore[arg-type]
+            state_dict,
+            prefix,
+            local_metadata,
+            strict,
+            missing_keys,
+            unexpected_keys,
+            error_msgs,
+        )
+
     # ---- what else belongs to the state -------------------------------------------------------
 
     def get_extra_state(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -160,13 +161,18 @@ _MODULE_SIGNATURE = "input: Tensor, dim: int | None = None, _stacklevel: int = 3
 
 
 def _offer(name: str, function: Any) -> None:
-    """Offer the form of ``nn.functional``, where ``dim`` may be missing, which is refused."""
+    """Offer the form of ``nn.functional``, where ``dim`` may be missing, which warns."""
 
     def variant(
         input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
     ) -> Any:
         if dim is None:
-            raise TypeError(f"{name}(): dim must be given: PyTorch's implicit choice is deprecated")
+            warnings.warn(
+                f"{name}(): dim is not given; it is chosen by the number of dimensions, as PyTorch "
+                "does, which is deprecated: say dim=...",
+                stacklevel=_stacklevel,
+            )
+            dim = 0 if input.dim() in (0, 1, 3) else 1
         return function(input, dim, dtype)
 
     variant.__name__ = name

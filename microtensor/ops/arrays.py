@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,15 @@ def known(x: Array) -> Array:
     A captured step may then keep it; of others that no op has made it cannot know that.
     """
     return x
+
+
+def computed(function: Callable[..., Any], *given: Any) -> Any:
+    """Call a function that computes with NumPy what goes into operations: weights, say, or places.
+
+    A captured step calls it again, so it must depend on what it is given alone. It gives an array,
+    several, or none, if it only looks at values and refuses some, or writes into an array.
+    """
+    return function(*given)
 
 
 def constant(value: float, shape: Any, dtype: Any) -> Array:

@@ -362,8 +362,8 @@ def scaled_dot_product_attention(
 
     Raises:
         TypeError: one is no tensor.
-        RuntimeError: shapes or dtypes that do not match, or numbers of heads that do not divide.
-        ValueError: ``dropout_p`` outside [0, 1].
+        RuntimeError: shapes or dtypes that do not match, numbers of heads that do not divide, or
+            ``dropout_p`` outside [0, 1].
 
     Example:
         >>> import microtensor as mt
@@ -378,7 +378,7 @@ def scaled_dot_product_attention(
     """
     _check(query, key, value)
     if not 0 <= dropout_p <= 1:
-        raise ValueError(
+        raise RuntimeError(
             f"dropout probability has to be between 0 and 1, but dropout_p is {dropout_p}"
         )
     if enable_gqa:

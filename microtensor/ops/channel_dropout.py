@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
 
 from microtensor.ops.arithmetic import mul
+from microtensor.ops.arrays import constant, known
+from microtensor.ops.choosing import where
+from microtensor.ops.comparison import ne
 from microtensor.ops.declare import publish, refuse
 from microtensor.ops.dropout import dropout
 from microtensor.ops.inplace import store
@@ -34,7 +38,7 @@ def _drop(
     if not training or p == 0.0:
         return input
     # Dropout of ones is the mask, 0 or 1 / (1 - p), from the very generator.
-    mask = dropout(wrap(np.ones(shape, input._array.dtype)), p)
+    mask = dropout(wrap(constant(1.0, shape, input._array.dtype)), p)
     if not alpha:
 
         def compute(x: Tensor) -> Any:
@@ -44,16 +48,22 @@ def _drop(
         def compute(x: Tensor) -> Any:
             return mul(x, 0.0)
     else:
-        keep = mask._array != 0
+        keep = ne(mask, 0.0)
         scale = 1.0 / math.sqrt((_ALPHA * _ALPHA * p + 1.0) * (1.0 - p))
-        factor = wrap(keep.astype(mask._array.dtype) * mask._array.dtype.type(scale))
-        shift = np.where(keep, 0.0, _ALPHA * scale) + -_ALPHA * scale * p
-        offset = wrap(np.asarray(shift, mask._array.dtype))
+        shift = -_ALPHA * scale * p
+        factor, offset = (
+            where(keep, _number(kept, mask), _number(dropped, mask))
+            for kept, dropped in ((scale, 0.0), (shift, _ALPHA * scale + shift))
+        )
 
         def compute(x: Tensor) -> Any:
             return mul(x, factor) + offset
 
     return store(f"{op}_", input, compute) if inplace else compute(input)
+
+
+def _number(value: float, mask: Tensor) -> Tensor:
+    return wrap(known(np.asarray(value, mask._array.dtype)))
 
 
 def _channels(op: str, input: Any, ranks: tuple[int, ...], single: int | None = None) -> Any:
@@ -63,8 +73,12 @@ def _channels(op: str, input: Any, ranks: tuple[int, ...], single: int | None = 
     shape = input._array.shape
     if len(shape) not in ranks:
         legal = " or ".join(f"{rank}D" for rank in ranks)
-        raise RuntimeError(f"{op}: Expected {legal} input, but received a {len(shape)}D input")
-    kept = 1 if len(shape) == single else 2
+        differs = f"{op}: Expected {legal} input, but received a {len(shape)}D input"
+        if op == "dropout1d" or len(shape) < 2:
+            raise RuntimeError(differs)
+        # PyTorch's first tutorials had it so: rows of features, each of which is a channel.
+        warnings.warn(f"{differs}, which is deprecated: use dropout instead", stacklevel=3)
+    kept = 2 if single is None or len(shape) > single else 1
     return (*shape[:kept], *(1,) * (len(shape) - kept))
 
 
@@ -97,7 +111,7 @@ def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
         inplace: write into the input.
 
     Raises:
-        RuntimeError: another rank.
+        RuntimeError: fewer than two dimensions; other ranks warn, as they do in PyTorch.
         ValueError: p outside [0, 1].
     """
     shape = _channels("dropout2d", input, (3, 4))
@@ -115,7 +129,7 @@ def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
         inplace: write into the input.
 
     Raises:
-        RuntimeError: another rank.
+        RuntimeError: fewer than two dimensions; other ranks warn, as they do in PyTorch.
         ValueError: p outside [0, 1].
     """
     shape = _channels("dropout3d", input, (4, 5), 4)

@@ -156,8 +156,8 @@ def type_(input: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
 
     Args:
         input: any tensor.
-        dtype: a dtype, or the name of a tensor type, with a module before it or not; None for the
-            tensor's own name.
+        dtype: a dtype, a tensor type, or the name of one, with a module before it or not; None for
+            the tensor's own name.
         non_blocking: of no effect.
 
     Raises:
@@ -166,6 +166,7 @@ def type_(input: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
     if dtype is None:
         name = next(name for name, each in _TYPES.items() if each is input.dtype)
         return f"microtensor.{name}"
+    dtype = getattr(dtype, "dtype", dtype)  # of a type, such as microtensor.FloatTensor
     if isinstance(dtype, dtypes.dtype):
         return convert(input, dtype)
     found = _TYPES.get(dtype.split(".")[-1]) if isinstance(dtype, str) else None

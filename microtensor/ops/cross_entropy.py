@@ -265,7 +265,8 @@ def cross_entropy(
     check_weight("cross_entropy", weight, classes, x.dtype)
     if labels.dtype.kind == "f":
         if labels.shape != x.shape:
-            raise RuntimeError(
+            batches = x.ndim > 1 and labels.shape[:1] != x.shape[:1]
+            raise (ValueError if batches else RuntimeError)(
                 f"cross_entropy: float targets are taken for class probabilities and must have the "
                 f"input's shape {list(x.shape)}, got {list(labels.shape)}. Class labels must be "
                 "integers: convert them with .long()"
@@ -274,7 +275,7 @@ def cross_entropy(
     check_labels("cross_entropy", input, target)
     rows, flat = as_rows(input), target.reshape(-1)
     result = _cross_entropy_public(rows, flat, weight, int(ignore_index), label_smoothing, code)
-    return result if code else result.reshape(labels.shape)
+    return result if code else result.reshape(() if x.ndim == 1 else labels.shape)
 
 
 def _soft_cross_entropy(

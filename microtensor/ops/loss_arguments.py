@@ -43,7 +43,7 @@ def chosen_reduction(op: str, size_average: Any, reduce: Any, reduction: str) ->
     warnings.warn(
         f"{op}: size_average and reduce are deprecated; use reduction={chosen!r} instead",
         FutureWarning,
-        stacklevel=4,
+        stacklevel=3,
     )
     return chosen
 
@@ -65,11 +65,28 @@ def check_floating(op: str, **given: Tensor) -> None:
             )
 
 
-def check_shapes(op: str, input: Tensor, target: Tensor) -> None:
-    """Refuse a target of another shape than the input's.
+def warn_of_shapes(op: str, input: Tensor, target: Tensor, weight: Tensor | None = None) -> None:
+    """Warn of a target of another shape than the input's, which is broadcast, as PyTorch does.
 
-    PyTorch broadcasts them in some losses, with a warning that has not saved many a training run.
+    Raises:
+        ValueError: a weight of another shape than the input's.
     """
+    shape, given = input._array.shape, target._array.shape
+    if shape != given:
+        warnings.warn(
+            f"{op}: the target's shape {list(given)} differs from the input's {list(shape)}. They "
+            "are broadcast, which is hardly what was meant: reshape one of them.",
+            stacklevel=3,
+        )
+    if weight is not None and weight._array.shape != shape:
+        raise ValueError(
+            f"{op}: weight must have the input's shape {list(shape)}, got "
+            f"{list(weight._array.shape)}"
+        )
+
+
+def check_shapes(op: str, input: Tensor, target: Tensor) -> None:
+    """Refuse a target of another shape than the input's."""
     if input._array.shape != target._array.shape:
         raise ValueError(
             f"{op}: target of shape {list(target._array.shape)} differs from input of shape "
@@ -78,18 +95,22 @@ def check_shapes(op: str, input: Tensor, target: Tensor) -> None:
 
 
 def check_labels(op: str, input: Tensor, target: Tensor) -> None:
-    """Refuse labels that are not int64, or of another shape than the input without its classes."""
+    """Refuse labels of another shape than the input without its classes, or that are not int64."""
     x, labels = input._array, target._array
+    if x.ndim == 0:
+        raise ValueError(f"{op}: input must have at least one dimension, the classes")
+    wanted = x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
+    if labels.shape != wanted and not (x.ndim == 1 and labels.shape == (1,)):
+        # A batch of another size is a ValueError in PyTorch, any other shape a RuntimeError.
+        batches = x.ndim > 1 and labels.shape[:1] != wanted[:1]
+        raise (ValueError if batches else RuntimeError)(
+            f"{op}: target of shape {list(labels.shape)} does not fit input of shape "
+            f"{list(x.shape)}: expected {list(wanted)}"
+        )
     if labels.dtype is not INT64 and labels.dtype != INT64:
         raise RuntimeError(
             f"{op}: expected class labels of dtype int64, but target is {labels.dtype.name}; "
             "convert with .long()"
-        )
-    wanted = x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
-    if labels.shape != wanted:
-        raise ValueError(
-            f"{op}: target of shape {list(labels.shape)} does not fit input of shape "
-            f"{list(x.shape)}: expected {list(wanted)}"
         )
 
 

@@ -18,7 +18,7 @@ from microtensor.ops.loss_arguments import (
     reduced,
 )
 from microtensor.ops.powers import log, log1p
-from microtensor.ops.reductions import mean
+from microtensor.ops.reductions import sum
 from microtensor.tensor import Tensor
 
 
@@ -182,18 +182,19 @@ def soft_margin_loss(
 
     Args:
         input: logits.
-        target: 1 or -1 each, of the same shape.
+        target: 1 or -1 each, of the same shape, or one that broadcasts to it.
         size_average: what PyTorch had before ``reduction``; deprecated.
         reduce: likewise.
         reduction: "none", "mean" or "sum".
 
     Raises:
-        ValueError: another reduction, or shapes that differ.
+        ValueError: another reduction.
+        RuntimeError: a target that does not broadcast to the input's shape.
     """
     name = "soft_margin_loss"
     check_tensors(name, input=input, target=target)
     reduction = chosen_reduction(name, size_average, reduce, reduction)
-    check_shapes(name, input, target)
+    target = target.expand_as(input)
     return reduced(softplus(neg(mul(target, input)), 1.0, float("inf")), reduction)
 
 
@@ -223,14 +224,15 @@ def multilabel_soft_margin_loss(
         reduction: "none", "mean" or "sum", over what is left without the classes.
 
     Raises:
-        ValueError: another reduction, or shapes that differ.
+        ValueError: another reduction.
+        RuntimeError: shapes that do not broadcast.
     """
     name = "multilabel_soft_margin_loss"
     check_tensors(name, input=input, target=target)
     reduction = chosen_reduction(name, size_average, reduce, reduction)
-    check_shapes(name, input, target)
     yes, no = mul(target, logsigmoid(input)), mul(sub(1.0, target), logsigmoid(neg(input)))
     losses = neg(add(yes, no))
     if weight is not None:
         losses = mul(losses, weight)
-    return reduced(mean(losses, -1), reduction)
+    dim = input._array.ndim - 1
+    return reduced(div(sum(losses, dim), float(input._array.shape[dim])), reduction)

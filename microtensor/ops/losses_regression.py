@@ -8,7 +8,7 @@ from microtensor.ops.arithmetic import div, mul, square, sub
 from microtensor.ops.choosing import where
 from microtensor.ops.comparison import lt
 from microtensor.ops.declare import publish
-from microtensor.ops.loss_arguments import check_shapes, check_tensors, chosen_reduction, reduced
+from microtensor.ops.loss_arguments import check_tensors, chosen_reduction, reduced, warn_of_shapes
 from microtensor.ops.rounding import abs
 from microtensor.tensor import Tensor
 
@@ -18,7 +18,7 @@ def _weighted(losses: Any, weight: Any, reduction: str) -> Any:
     if weight is not None:
         losses = mul(losses, weight)
         if reduction == "mean":
-            return div(losses.sum(), weight.expand(losses._array.shape).sum())
+            return div(losses.sum(), weight.sum())
     return reduced(losses, reduction)
 
 
@@ -46,12 +46,15 @@ def mse_loss(
         weight: a weight per element, or None.
 
     Raises:
-        ValueError: another reduction; shapes that differ (PyTorch only warns and broadcasts, which
-            has silently spoiled many a training run).
+        ValueError: another reduction; a weight of another shape than `input`.
+        RuntimeError: shapes that cannot be broadcast.
+
+    Warns:
+        UserWarning: shapes differ, and are broadcast: (batch,) and (batch, 1) to (batch, batch).
     """
     check_tensors("mse_loss", input=input, target=target)
     reduction = chosen_reduction("mse_loss", size_average, reduce, reduction)
-    check_shapes("mse_loss", input, target)
+    warn_of_shapes("mse_loss", input, target, weight)
     return _weighted(square(sub(input, target)), weight, reduction)
 
 
@@ -81,7 +84,11 @@ def l1_loss(
         weight: a weight per element, or None; the mean is the weighted one.
 
     Raises:
-        ValueError: another reduction; shapes that differ.
+        ValueError: another reduction; a weight of another shape than `input`.
+        RuntimeError: shapes that cannot be broadcast.
+
+    Warns:
+        UserWarning: shapes differ, and are broadcast.
 
     Example:
         >>> import microtensor as mt, microtensor.nn.functional as F
@@ -90,7 +97,7 @@ def l1_loss(
     """
     check_tensors("l1_loss", input=input, target=target)
     reduction = chosen_reduction("l1_loss", size_average, reduce, reduction)
-    check_shapes("l1_loss", input, target)
+    warn_of_shapes("l1_loss", input, target, weight)
     return _weighted(abs(sub(input, target)), weight, reduction)
 
 
@@ -125,8 +132,11 @@ def smooth_l1_loss(
         beta: where the square goes over into the line; 0 gives the absolute error.
 
     Raises:
-        ValueError: another reduction; shapes that differ.
-        RuntimeError: beta is negative.
+        ValueError: another reduction.
+        RuntimeError: beta is negative; shapes that cannot be broadcast.
+
+    Warns:
+        UserWarning: shapes differ, and are broadcast.
 
     References:
         Girshick 2015, Fast R-CNN, arXiv:1504.08083.
@@ -134,7 +144,7 @@ def smooth_l1_loss(
     name = "smooth_l1_loss"
     check_tensors(name, input=input, target=target)
     reduction = chosen_reduction(name, size_average, reduce, reduction)
-    check_shapes(name, input, target)
+    warn_of_shapes(name, input, target)
     if not beta >= 0:
         raise RuntimeError(f"{name}: beta must not be negative, got {beta}")
     difference = sub(input, target)
@@ -160,14 +170,17 @@ def huber_loss(
         weight: a weight per element, or None; the mean is over the elements, as PyTorch's is.
 
     Raises:
-        ValueError: another reduction; shapes that differ.
-        RuntimeError: delta is not positive.
+        ValueError: another reduction; a weight of another shape than `input`.
+        RuntimeError: delta is not positive; shapes that cannot be broadcast.
+
+    Warns:
+        UserWarning: shapes differ, and are broadcast.
 
     References:
         Huber 1964, Robust estimation of a location parameter.
     """
     check_tensors("huber_loss", input=input, target=target)
-    check_shapes("huber_loss", input, target)
+    warn_of_shapes("huber_loss", input, target, weight)
     if not delta > 0:
         raise RuntimeError(f"huber_loss: delta must be positive, got {delta}")
     losses = _bent(sub(input, target), delta, 1.0, delta)

@@ -10,7 +10,7 @@ import numpy as np
 
 from microtensor import kernels
 from microtensor.ops import samples
-from microtensor.ops.arrays import Array, empty
+from microtensor.ops.arrays import Array, constant, empty
 from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.joint import declare_jointly, recorded, through
 from microtensor.tensor import Tensor, wrap
@@ -662,7 +662,7 @@ def local_response_norm(
     shape = input._array.shape
     parts = []
     for count in (before, after):
-        padding = np.zeros((shape[0], count, *shape[2:]), input._array.dtype)
+        padding = constant(0.0, (shape[0], count, *shape[2:]), input._array.dtype)
         parts.append(wrap(padding))
     padded = cat([parts[0], square, parts[1]], 1)
     total = padded.narrow(1, 0, channels)

@@ -198,7 +198,7 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: Any = None) -> Tens
         result: Tensor = pad_constant(input, widths, 0 if value is None else value)
         return result
     if value:
-        raise ValueError(f"pad: padding mode {mode!r} doesn't take in a value, got {value}")
+        raise RuntimeError(f"pad: padding mode {mode!r} doesn't take in a value, got {value}")
     if mode == "circular":  # goes around what is left
         input = _cut(input, widths)
         shape = input._array.shape

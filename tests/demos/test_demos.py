@@ -139,12 +139,29 @@ def test_nan_in_the_data_is_named_by_column_before_the_work(name, csv, tmp_path)
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("name", DEMOS)
+@pytest.mark.parametrize("name", [*DEMOS, "char_gpt"])
 def test_a_folder_that_cannot_be_written_is_refused_before_the_work(name, tmp_path):
     (tmp_path / "file").write_text("")
     run = demo(name, "--out", tmp_path / "file" / "out")
     assert run.returncode == 2
     assert run.stderr.startswith("error: cannot write to") and "backend" not in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "error: [Errno 2]"),
+        (b"", "mine.txt: at least 1300 characters are needed, got 0"),
+        (b"\xff" * 5000, "mine.txt: must be text in UTF-8"),
+    ],
+)
+def test_a_text_that_cannot_be_learnt_is_refused_before_the_work(content, message, tmp_path):
+    path = tmp_path / "mine.txt"
+    if content is not None:
+        path.write_bytes(content)
+    run = demo("char_gpt", "--quick", "--text", path, "--out", tmp_path / "out")
+    assert run.returncode == 2 and message in run.stderr and "Traceback" not in run.stderr
+    assert run.stdout == "" and not (tmp_path / "out").exists()
 
 
 @contextmanager
@@ -164,16 +181,19 @@ def begun(*arguments):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT to a process group")
-@pytest.mark.parametrize(("name", "seconds"), [*((name, 2) for name in DEMOS), (DEMOS[-1], 0.3)])
+@pytest.mark.parametrize(
+    ("name", "seconds"), [*((name, 2) for name in DEMOS), (DEMOS[-1], 0.3), ("char_gpt", 2)]
+)
 def test_ctrl_c_ends_cleanly(name, seconds, tmp_path):
-    with begun(name, "--out", tmp_path / "out", "--jobs", 2) as process:
+    jobs = () if name == "char_gpt" else ("--jobs", 2)
+    with begun(name, "--out", tmp_path / "out", *jobs) as process:
         time.sleep(seconds)
         os.killpg(process.pid, signal.SIGINT)
         time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)  # by someone who cannot wait
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors.strip().endswith("interrupted: no file was left half-written")
+    assert "interrupted: no file was left half-written" in errors.splitlines()
     assert "Traceback" not in errors
     left = {path.name for path in (tmp_path / "out").glob("*")}
     assert left <= ({"compare_optimizers.jsonl"} if name == "compare_optimizers" else set())

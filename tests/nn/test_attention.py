@@ -177,7 +177,7 @@ def test_results_are_the_same_for_every_number_of_threads():
             RuntimeError,
             "attn_mask.dtype: int32",
         ),
-        (((2, 4), (3, 4), (3, 4)), {"dropout_p": 1.5}, ValueError, "dropout_p is 1.5"),
+        (((2, 4), (3, 4), (3, 4)), {"dropout_p": 1.5}, RuntimeError, "dropout_p is 1.5"),
         (((4, 2, 4), (3, 3, 4), (3, 3, 4)), {"enable_gqa": True}, RuntimeError, "must divide"),
     ],
 )

@@ -52,10 +52,27 @@ def test_inplace_writes_into_the_input():
     [
         (lambda: nn.Dropout2d(1.5), ValueError, "between 0 and 1"),
         (lambda: F.alpha_dropout(mt.ones(2), -0.1, True), ValueError, "between 0 and 1"),
-        (lambda: F.dropout3d(mt.ones(2, 3)), RuntimeError, "4D or 5D"),
+        (lambda: F.dropout2d(mt.ones(2)), RuntimeError, "3D or 4D"),
         (lambda: F.dropout1d(mt.ones(2, 3).long()), RuntimeError, "int64"),
     ],
 )
 def test_errors_name_what_is_wrong(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+@pytest.mark.parametrize(
+    ("function", "shape", "mask"),
+    [
+        (F.dropout2d, (6, 7), (6, 7)),
+        (F.dropout2d, (6, 7, 2, 2, 2), (6, 7, 1, 1, 1)),
+        (F.dropout3d, (20, 3), (20, 1)),
+        (F.dropout3d, (20, 3, 2), (20, 1, 1)),
+    ],
+)
+def test_other_ranks_warn_and_drop_what_they_do_in_pytorch(function, shape, mask):
+    with pytest.warns(UserWarning, match=f"received a {len(shape)}D input, which is deprecated"):
+        kept = function(mt.ones(shape)).numpy()
+    first = kept[tuple(slice(0, n) for n in mask)]
+    assert set(kept.ravel()) == {0, 2}
+    np.testing.assert_array_equal(kept, np.broadcast_to(first, shape))

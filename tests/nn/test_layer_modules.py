@@ -204,8 +204,24 @@ def test_softmax_and_its_logarithm_work_along_their_dimension():
         np.testing.assert_allclose(
             nn.LogSoftmax(dim=dim)(tensor).numpy(), np.log(expected), rtol=1e-12
         )
-    with pytest.raises(TypeError, match="dim"):
-        nn.Softmax()
+    # Without one it is the classes of a batch, and PyTorch's warning.
+    with pytest.warns(UserWarning, match=r"softmax\(\): dim is not given"):
+        assert mt.equal(nn.Softmax()(tensor), nn.Softmax(1)(tensor))
+    with pytest.warns(UserWarning, match="dim is not given"):
+        assert mt.equal(F.log_softmax(tensor[None]), F.log_softmax(tensor[None], 0))
+
+
+def test_the_old_names_of_a_hardtanh_bound_are_taken_with_a_warning():
+    with pytest.warns(FutureWarning, match="'max_value' is deprecated and is now called 'max_val'"):
+        assert repr(nn.Hardtanh(max_value=3)) == "Hardtanh(min_val=-1.0, max_val=3)"
+
+
+def test_softmax2d_is_over_channels_and_takes_images_alone():
+    x = mt.randn(2, 3, 2, 2)
+    assert mt.equal(nn.Softmax2d()(x), mt.softmax(x, 1))
+    assert mt.equal(nn.Softmax2d()(x[0]), mt.softmax(x[0], 0))
+    with pytest.raises(ValueError, match="expected input to be 3D or 4D, got a 2D input"):
+        nn.Softmax2d()(x[0, 0])
 
 
 def test_gelu_names_its_legal_forms():

@@ -267,10 +267,23 @@ def test_ctc_refuses_what_does_not_fit():
 # ---- what is refused ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("loss", [F.l1_loss, F.smooth_l1_loss, F.huber_loss, F.soft_margin_loss])
-def test_targets_of_other_shapes_are_refused_not_broadcast(loss):
-    with pytest.raises(ValueError, match=r"target of shape \[3\].*input of shape \[3, 1\]"):
-        loss(mt.zeros(3, 1), mt.zeros(3))
+@pytest.mark.parametrize("loss", [F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.huber_loss])
+def test_targets_of_other_shapes_are_broadcast_with_a_warning_on_the_users_line(loss):
+    x, y = mt.randn(3, 1, requires_grad=True), mt.randn(3)
+    with pytest.warns(UserWarning, match=r"target's shape \[3\].*input's \[3, 1\]") as caught:
+        found = loss(x, y)
+    assert caught[0].filename == __file__
+    assert found.item() == loss(x.expand(3, 3), y.expand(3, 3)).item()
+    found.backward()
+    assert x.grad.shape == (3, 1)
+    with pytest.warns(UserWarning), pytest.raises(RuntimeError, match=r"\[3\] and \[2\]"):
+        loss(mt.zeros(3), mt.zeros(2))
+
+
+@pytest.mark.parametrize("loss", [F.mse_loss, F.l1_loss, F.huber_loss])
+def test_weights_of_other_shapes_are_refused(loss):
+    with pytest.raises(ValueError, match=r"weight must have the input's shape \[3, 2\], got \[2\]"):
+        loss(mt.zeros(3, 2), mt.zeros(3, 2), weight=mt.ones(2))
 
 
 def test_messages_name_shapes_and_what_is_legal():
@@ -287,7 +300,7 @@ def test_messages_name_shapes_and_what_is_legal():
     refused(ValueError, "negative.*-1", F.gaussian_nll_loss, x, x, x - 1)
     refused(ValueError, r"\[2\].*\[3, 4\]", F.gaussian_nll_loss, x, x, mt.ones(2))
     labels = mt.tensor([0, 1, 4])
-    refused(IndexError, "target 4 .*4 classes", F.multi_margin_loss, x, labels)
+    refused(RuntimeError, "target 4 .*4 classes", F.multi_margin_loss, x, labels)
     refused(IndexError, "target 4 .*row 2.*4 classes", F.nll_loss, x, labels)
     refused(RuntimeError, r"\[3, 4\].*\[2\]", F.multi_margin_loss, x, labels[:2])
     refused(ValueError, "p == 1 and p == 2.*3", F.multi_margin_loss, x, labels, p=3)

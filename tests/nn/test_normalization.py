@@ -161,7 +161,7 @@ def test_one_element_is_normalized_to_its_bias():
         (lambda: nn.GroupNorm(4, 6), ValueError, "divisible by num_groups"),
         (lambda: F.group_norm(mt.ones(2, 6), 4), RuntimeError, "divisible by num_groups"),
         (lambda: nn.InstanceNorm1d(3)(mt.ones(2, 3, 1)), ValueError, "more than 1 spatial"),
-        (lambda: nn.InstanceNorm1d(3)(mt.ones(2, 4, 5)), ValueError, "num_features"),
+        (lambda: nn.InstanceNorm1d(3, affine=True)(mt.ones(2, 4, 5)), ValueError, "num_features"),
         (lambda: F.batch_norm(mt.ones(2, 3), None, None), RuntimeError, "running_mean"),
         (lambda: F.local_response_norm(mt.ones(2, 3), 2), ValueError, "3D"),
         (lambda: nn.LayerNorm(3, device="cuda"), RuntimeError, "device"),

@@ -98,18 +98,25 @@ def test_grid_sample_at_the_edges_themselves(padding):
         )
 
 
-def test_grid_sample_where_the_grid_is_not_finite():
-    x = np.random.default_rng(0).normal(size=(1, 2, 3, 3))
-    grid = np.array([np.nan, 0, np.inf, 0, 0, -np.inf, 0.5, 0.5]).reshape(1, 2, 2, 2)
-    for mode in ("bilinear", "nearest"):
-        results = []
-        for library in (mt, torch):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                results.append(
-                    library.nn.functional.grid_sample(library.tensor(x), library.tensor(grid), mode)
-                )
-        np.testing.assert_array_equal(results[0].numpy()[..., 1, 1], results[1].numpy()[..., 1, 1])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
+@pytest.mark.parametrize("dims", [2, 3])
+def test_grid_sample_where_the_grid_is_not_finite(dims, mode, padding):
+    if mode == "bicubic" and dims == 3:
+        return
+    x = np.random.default_rng(0).normal(size=(1, 2, *[3] * dims))
+    grid = np.zeros((1, *[1] * (dims - 1), 7, dims))
+    for place, value in enumerate((np.nan, np.inf, -np.inf)):
+        grid[..., place, 0] = value
+        grid[..., place + 3, 1] = value
+    for aligned in (False, True):
+        found, wanted = (
+            library.nn.functional.grid_sample(
+                library.tensor(x), library.tensor(grid), mode, padding, align_corners=aligned
+            ).numpy()
+            for library in (mt, torch)
+        )
+        np.testing.assert_allclose(found, wanted, rtol=1e-12)
 
 
 @pytest.mark.parametrize("size", [(2, 3, 4, 5), (2, 1, 3, 1, 2)])
