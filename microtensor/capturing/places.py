@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from microtensor import kernels
 from microtensor.capturing.calls import ENTRIES
-from microtensor.ops.declare import registry
+from microtensor.ops import registry
 from microtensor.tensor import Tensor
 
 if TYPE_CHECKING:

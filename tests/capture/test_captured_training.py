@@ -346,7 +346,7 @@ def test_losses(name):
 
 ACTIVATIONS = [
     name
-    for name, kind in vars(nn.activations).items()
+    for name, kind in nn.activations.MODULES.items()
     if inspect.isclass(kind) and issubclass(kind, nn.Module) and kind.__module__.startswith("micro")
 ]
 
