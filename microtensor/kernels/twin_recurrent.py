@@ -77,7 +77,9 @@ def gru_cell_backward(
 def _taken(sizes: Array, reverse: bool) -> list[slice]:
     """Give the rows of each step, in the order they are taken."""
     ends = np.cumsum(sizes)
-    steps = [slice(end - size, end) for end, size in zip(ends.tolist(), sizes.tolist(), strict=True)]
+    steps = [
+        slice(end - size, end) for end, size in zip(ends.tolist(), sizes.tolist(), strict=True)
+    ]
     return steps[::-1] if reverse else steps
 
 
