@@ -15,6 +15,7 @@ import microtensor as mt
 from microtensor import kernels, nn
 from microtensor.lab.data import Dataset
 from microtensor.lab.optimizers import Recipe, recipes
+from microtensor.lab.parallel import one_thread
 from microtensor.lab.plot import new_figure
 from microtensor.lab.result import Column, Result, Table, Verdict
 from microtensor.lab.seeds import seed_for
@@ -129,22 +130,23 @@ def lr_find(
         raise ValueError("lr_find: LBFGS searches along lines itself, and has no rate to be found")
     recipe = found[0]
     search = _Search(model, loss, recipe, *_arrays(model, data), batch, seed)
-    first = search.check()
-    rates = np.geomspace(low, high, steps)
-    losses = [search.sweep(rates, number) for number in range(_SWEEPS)]
-    smooth = smoothed(np.mean(losses, 0))
-    usable = len(smooth) if not (leapt := smooth > _LEAPT * smooth[0]).any() else leapt.argmax()
-    place = int(np.nanargmin(smooth[: max(1, usable)]))
-    lowest = float(rates[place])
-    plain = recipe.kind == "SGD" and not recipe.settings.get("momentum")
-    sharpness = search.sharpness() if plain else math.nan
-    limit = 1 / sharpness if sharpness > 0 else math.inf
-    suggestion = float(f"{min(lowest / _BELOW, limit):.2g}")
-    tried = {
-        multiple * suggestion: [search.train(multiple * suggestion, steps, run)
-                                for run in range(_TRAININGS)]
-        for multiple in _MULTIPLES
-    }  # fmt: skip
+    with one_thread():
+        first = search.check()
+        rates = np.geomspace(low, high, steps)
+        losses = [search.sweep(rates, number) for number in range(_SWEEPS)]
+        smooth = smoothed(np.mean(losses, 0))
+        usable = len(smooth) if not (leapt := smooth > _LEAPT * smooth[0]).any() else leapt.argmax()
+        place = int(np.nanargmin(smooth[: max(1, usable)]))
+        lowest = float(rates[place])
+        plain = recipe.kind == "SGD" and not recipe.settings.get("momentum")
+        sharpness = search.sharpness() if plain else math.nan
+        limit = 1 / sharpness if sharpness > 0 else math.inf
+        suggestion = float(f"{min(lowest / _BELOW, limit):.2g}")
+        tried = {
+            multiple * suggestion: [search.train(multiple * suggestion, steps, run)
+                                    for run in range(_TRAININGS)]
+            for multiple in _MULTIPLES
+        }  # fmt: skip
     records = [
         {
             "rate": rate, "multiple": multiple,
