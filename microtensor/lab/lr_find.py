@@ -437,14 +437,14 @@ def _picture(
         axes.set(xscale="log", ylim=(low, high), xlim=(rates[0], rates[-1]))
         axes.set(xlabel="learning rate η", ylabel="loss of the mini-batch, smoothed")
         axes.plot(lowest, least, "o", color=colour, fillstyle="none")
-        marks = [(suggestion, f"suggested: {suggestion:g}", INK, "-", "right")]
+        marks = [(suggestion, f"suggested: {suggestion:g}", INK, "-", "right", 0.93)]
         if rates[0] < 2 / sharpness < rates[-1]:  # not where there is no λmax
-            marks += [(2 / sharpness, f"2/λmax: {2 / sharpness:.2g}", QUIET, ":", "left")]
-        for rate, text, ink, line, side in marks:
+            marks += [(2 / sharpness, f"2/λmax: {2 / sharpness:.2g}", QUIET, ":", "left", 0.04)]
+        for rate, text, ink, line, side, height in marks:
             axes.axvline(rate, color=ink, linewidth=1, linestyle=line)
-            axes.annotate(text, (rate, 0.97), (6 if side == "left" else -6, 0), color=ink,
+            axes.annotate(text, (rate, height), (6 if side == "left" else -6, 0), color=ink,
                           xycoords=("data", "axes fraction"), textcoords="offset points",
-                          ha=side, va="top", fontsize=9)  # fmt: skip
+                          ha=side, fontsize=9)  # fmt: skip
         axes.set_title(
             f"{recipe.label}: the loss is lowest at {lowest:.2g}; suggested is {suggestion:g}\n"
             f"grey: {len(losses)} sweeps; circle: the lowest of their smoothed mean",
