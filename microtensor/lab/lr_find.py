@@ -166,7 +166,8 @@ def lr_find(
         },
         settings={
             "optimizer": recipe.name, "low": low, "high": high, "steps": steps, "batch": batch,
-            "seed": seed, "suggestion": suggestion, "lowest": lowest, "sharpness": sharpness,
+            "seed": seed, "suggestion": suggestion, "lowest": lowest,
+            "sharpness": None if math.isnan(sharpness) else sharpness,
             "rows": len(search.x),
         },
     )  # fmt: skip
