@@ -15,6 +15,7 @@ import microtensor as mt
 from microtensor import kernels, nn
 from microtensor.lab.data import Dataset
 from microtensor.lab.optimizers import Recipe, recipes
+from microtensor.lab.parallel import one_thread
 from microtensor.lab.plot import new_figure
 from microtensor.lab.result import Column, Result, Table, Verdict
 from microtensor.lab.seeds import seed_for
@@ -129,22 +130,23 @@ def lr_find(
         raise ValueError("lr_find: LBFGS searches along lines itself, and has no rate to be found")
     recipe = found[0]
     search = _Search(model, loss, recipe, *_arrays(model, data), batch, seed)
-    first = search.check()
-    rates = np.geomspace(low, high, steps)
-    losses = [search.sweep(rates, number) for number in range(_SWEEPS)]
-    smooth = smoothed(np.mean(losses, 0))
-    usable = len(smooth) if not (leapt := smooth > _LEAPT * smooth[0]).any() else leapt.argmax()
-    place = int(np.nanargmin(smooth[: max(1, usable)]))
-    lowest = float(rates[place])
-    plain = recipe.kind == "SGD" and not recipe.settings.get("momentum")
-    sharpness = search.sharpness() if plain else math.nan
-    limit = 1 / sharpness if sharpness > 0 else math.inf
-    suggestion = float(f"{min(lowest / _BELOW, limit):.2g}")
-    tried = {
-        multiple * suggestion: [search.train(multiple * suggestion, steps, run)
-                                for run in range(_TRAININGS)]
-        for multiple in _MULTIPLES
-    }  # fmt: skip
+    with one_thread():
+        first = search.check()
+        rates = np.geomspace(low, high, steps)
+        losses = [search.sweep(rates, number) for number in range(_SWEEPS)]
+        smooth = smoothed(np.mean(losses, 0))
+        usable = len(smooth) if not (leapt := smooth > _LEAPT * smooth[0]).any() else leapt.argmax()
+        place = int(np.nanargmin(smooth[: max(1, usable)]))
+        lowest = float(rates[place])
+        plain = recipe.kind == "SGD" and not recipe.settings.get("momentum")
+        sharpness = search.sharpness() if plain else math.nan
+        limit = 1 / sharpness if sharpness > 0 else math.inf
+        suggestion = float(f"{min(lowest / _BELOW, limit):.2g}")
+        tried = {
+            multiple * suggestion: [search.train(multiple * suggestion, steps, run)
+                                    for run in range(_TRAININGS)]
+            for multiple in _MULTIPLES
+        }  # fmt: skip
     records = [
         {
             "rate": rate, "multiple": multiple,
@@ -164,7 +166,8 @@ def lr_find(
         },
         settings={
             "optimizer": recipe.name, "low": low, "high": high, "steps": steps, "batch": batch,
-            "seed": seed, "suggestion": suggestion, "lowest": lowest, "sharpness": sharpness,
+            "seed": seed, "suggestion": suggestion, "lowest": lowest,
+            "sharpness": None if math.isnan(sharpness) else sharpness,
             "rows": len(search.x),
         },
     )  # fmt: skip
@@ -435,14 +438,14 @@ def _picture(
         axes.set(xscale="log", ylim=(low, high), xlim=(rates[0], rates[-1]))
         axes.set(xlabel="learning rate η", ylabel="loss of the mini-batch, smoothed")
         axes.plot(lowest, least, "o", color=colour, fillstyle="none")
-        marks = [(suggestion, f"suggested: {suggestion:g}", INK, "-", "right")]
+        marks = [(suggestion, f"suggested: {suggestion:g}", INK, "-", "right", 0.93)]
         if rates[0] < 2 / sharpness < rates[-1]:  # not where there is no λmax
-            marks += [(2 / sharpness, f"2/λmax: {2 / sharpness:.2g}", QUIET, ":", "left")]
-        for rate, text, ink, line, side in marks:
+            marks += [(2 / sharpness, f"2/λmax: {2 / sharpness:.2g}", QUIET, ":", "left", 0.04)]
+        for rate, text, ink, line, side, height in marks:
             axes.axvline(rate, color=ink, linewidth=1, linestyle=line)
-            axes.annotate(text, (rate, 0.97), (6 if side == "left" else -6, 0), color=ink,
+            axes.annotate(text, (rate, height), (6 if side == "left" else -6, 0), color=ink,
                           xycoords=("data", "axes fraction"), textcoords="offset points",
-                          ha=side, va="top", fontsize=9)  # fmt: skip
+                          ha=side, fontsize=9)  # fmt: skip
         axes.set_title(
             f"{recipe.label}: the loss is lowest at {lowest:.2g}; suggested is {suggestion:g}\n"
             f"grey: {len(losses)} sweeps; circle: the lowest of their smoothed mean",

@@ -176,8 +176,8 @@ def _table(done: Sweep, records: Sequence[dict[str, Any]]) -> Table:
 
 def _picture(done: Sweep, records: Sequence[dict[str, Any]]) -> Figure:
     with styled():
-        figure = new_figure(9.5, 4.2)
-        left, right = figure.subplots(1, 2, width_ratios=(1.35, 1))
+        figure = new_figure(6.8, 7.6)
+        upper, lower = figure.subplots(2, 1, height_ratios=(1.2, 1))
         shades = colours(len(done.sizes))
         ends = []
         for size, colour in zip(done.sizes, shades, strict=True):
@@ -185,27 +185,28 @@ def _picture(done: Sweep, records: Sequence[dict[str, Any]]) -> Figure:
             if not runs:
                 continue
             losses = [_mean(run.last for run in tried) for tried in runs.values()]
-            left.plot(list(runs), losses, "o-", color=colour, markersize=4)
+            upper.plot(list(runs), losses, "o-", color=colour, markersize=4)
             lowest = int(np.argmin(losses))
             ends.append((list(runs)[lowest], losses[lowest], size, colour))
-        left.set(xscale="log", yscale="log", xlabel="learning rate η",
+        upper.set(xscale="log", yscale="log", xlabel="learning rate η",
                  ylabel="validation loss at the end")  # fmt: skip
-        left.grid(True)
+        upper.grid(True)
         few, most = records[0], records[-1]
-        left.set_title(f"Usable rates: up to {few['largest']:g} with {few['size']:,} in a batch, "
+        upper.set_title(f"Usable rates: up to {few['largest']:g} with {few['size']:,} in a batch, "
                        f"{most['largest']:g} with {most['size']:,}\n"
                        "a line ends where training fails", loc="left")  # fmt: skip
-        _name_lines(left, done, ends)
+        _name_lines(upper, done, ends)
         places = np.arange(len(records))
         for place, record, colour in zip(places, records, shades, strict=True):
-            right.errorbar(place, 100 * record["accuracy"], 100 * record["half"], fmt="o",
+            lower.errorbar(place, 100 * record["accuracy"], 100 * record["half"], fmt="o",
                            color=colour, capsize=4)  # fmt: skip
-        right.set_xticks(places, [name_of(size, done.rows) for size in done.sizes])
-        right.set(xlabel="rows in a batch", ylabel="test accuracy, %")
-        right.margins(x=0.12)
-        right.grid(True, axis="y")
-        right.set_title(f"Tuned, {few['size']:,} ends at {100 * few['accuracy']:.1f} %, "
-                        f"{most['size']:,} {100 * most['accuracy']:.1f} %\n"
+        lower.set_xticks(places, [name_of(size, done.rows) for size in done.sizes])
+        lower.set(xlabel="rows in a batch", ylabel="test accuracy, %")
+        lower.margins(x=0.08)
+        lower.grid(True, axis="y")
+        lower.set_title(f"At its own rate, {few['size']:,} in a batch ends at "
+                        f"{100 * few['accuracy']:.1f} %, {most['size']:,} at "
+                        f"{100 * most['accuracy']:.1f} %\n"
                         "bars: 95 % interval of the mean", loc="left")  # fmt: skip
     return figure
 

@@ -170,11 +170,11 @@ def colours(count: int) -> list[str]:
 
     Example:
         >>> colours(2)
-        ['#440154', '#7ad151']
+        ['#440154', '#44bf70']
     """
     shade = require("matplotlib").colormaps["viridis"]
     to_hex = require("matplotlib.colors").to_hex
-    return [to_hex(shade(share)) for share in np.linspace(0, 0.8, count)]
+    return [to_hex(shade(share)) for share in np.linspace(0, 0.7, count)]
 
 
 def sweep(

@@ -113,8 +113,8 @@ def ratio(
     Infinite where one above is and none below, zero the other way, NaN where both are.
 
     Example:
-        >>> ratio([2.0, 8.0], [1.0, 2.0])[0]
-        2.8284271247461903
+        >>> round(ratio([2.0, 8.0], [1.0, 2.0])[0], 3)
+        2.828
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         logarithms = np.log(np.asarray(above, np.float64)) - np.log(np.asarray(below, np.float64))
@@ -199,22 +199,22 @@ def _table(done: Sweep, records: Sequence[dict[str, Any]]) -> Table:
 
 def _picture(done: Sweep) -> Figure:
     with styled():
-        figure = new_figure(9.5, 4.2)
-        left, right = figure.subplots(1, 2, sharey=True)
-        _curves(left, done, lambda size: 1.0)
-        _curves(right, done, lambda size: float(size))
-        left.set(xlabel="steps", ylabel="training loss")
-        right.set(xlabel="rows differentiated")
+        figure = new_figure(6.8, 7.6)
+        upper, lower = figure.subplots(2, 1)
+        _curves(upper, done, lambda size: 1.0)
+        _curves(lower, done, lambda size: float(size))
+        upper.set(xlabel="steps", ylabel="training loss")
+        lower.set(xlabel="rows differentiated", ylabel="training loss")
         few, usual, most = (_record(done, size) for size in (done.sizes[0], done.usual,
                                                              done.sizes[-1]))  # fmt: skip
-        left.set_title(f"Steps to the target: {_shown(few['steps'])} by {few['size']:,}, "
-                       f"{_shown(most['steps'])} by {most['size']:,} rows", loc="left")  # fmt: skip
-        right.set_title(f"Rows to the target: {_shown(usual['rows'])} by {usual['size']:,}, "
-                        f"{_shown(most['rows'])} by {most['size']:,}", loc="left")  # fmt: skip
-        _label(right, done)
-        # The limits of both are shared: what was drawn last settles them.
-        left.annotate("target", (1, done.target), (2, 3), xycoords=("axes fraction", "data"),
-                      textcoords="offset points", ha="right", color=QUIET, fontsize=9)  # fmt: skip
+        upper.set_title(f"Steps to the target: {_shown(most['steps'])} with {most['size']:,} in a "
+                        f"batch, {_shown(few['steps'])} with {few['size']:,}",
+                        loc="left")  # fmt: skip
+        lower.set_title(f"Rows to the target: {_shown(most['rows'])} with {most['size']:,} in a "
+                        f"batch, {_shown(usual['rows'])} with {usual['size']:,}",
+                        loc="left")  # fmt: skip
+        for axes in (upper, lower):
+            _label(axes, done)
     return figure
 
 
@@ -223,16 +223,19 @@ def _clock_picture(done: Sweep) -> Figure:
         figure = new_figure(6.8, 4.2)
         axes = figure.subplots()
         _curves(axes, done, lambda size: 1e3 * _step_seconds(done.fastest[size]))
-        axes.set(xlabel="time in steps, milliseconds (on one core, replayed from C)",
+        axes.set(xlabel="time in steps, milliseconds, on one core",
                  ylabel="training loss")  # fmt: skip
         clocks = {
             size: _record(done, size)["steps"] * _step_seconds(done.fastest[size])
             for size in done.sizes
         }
-        first = min(clocks, key=lambda size: clocks[size])
+        arrived = {size: clock for size, clock in clocks.items() if math.isfinite(clock)}
+        first = min(arrived, key=lambda size: arrived[size]) if arrived else None
         axes.set_title(
-            f"By the clock of this run, batches of {name_of(first, done.rows)} rows are first\n"
-            f"to a loss of {done.target:.3g}",
+            f"A loss of {done.target:.3g} is not reached with every run of any batch size"
+            if first is None
+            else f"By the clock of this run, batches of {name_of(first, done.rows)} rows\n"
+            f"are first to a loss of {done.target:.3g}",
             loc="left",
         )
         _label(axes, done)
@@ -247,6 +250,8 @@ def _curves(axes: Any, done: Sweep, cost: Any) -> None:
             axes.plot(run.steps[1:] * unit, run.training[1:], color=colour, alpha=0.2, linewidth=1)
         axes.plot(runs[0].steps[1:] * unit, means(runs, "training")[1:], color=colour, linewidth=2)
     axes.axhline(done.target, color=INK, linewidth=0.8, linestyle=":")
+    axes.annotate("target", (0, done.target), (4, -3), xycoords=("axes fraction", "data"),
+                  textcoords="offset points", va="top", color=QUIET, fontsize=9)  # fmt: skip
     axes.set(xscale="log", yscale="log")
     axes.grid(True)
 
