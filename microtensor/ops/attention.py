@@ -363,7 +363,7 @@ def scaled_dot_product_attention(
     Raises:
         TypeError: one is no tensor.
         RuntimeError: shapes or dtypes that do not match, numbers of heads that do not divide, or
-            ``dropout_p`` outside [0, 1].
+            ``dropout_p`` outside [0, 1]; a mask beside ``is_causal``.
 
     Example:
         >>> import microtensor as mt
@@ -376,6 +376,25 @@ def scaled_dot_product_attention(
         Vaswani et al., Attention is all you need, 2017, equation 1; Dao et al., FlashAttention,
         2022.
     """
+    if is_causal and attn_mask is not None:
+        raise RuntimeError(
+            "scaled_dot_product_attention: attn_mask must be None where is_causal=True; put both "
+            "into one mask"
+        )
+    return attend(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa)
+
+
+def attend(
+    query: Any,
+    key: Any,
+    value: Any,
+    attn_mask: Any,
+    dropout_p: float,
+    is_causal: bool,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """Do what scaled_dot_product_attention does, with a mask and causal at once if need be."""
     _check(query, key, value)
     if not 0 <= dropout_p <= 1:
         raise RuntimeError(

@@ -7,7 +7,7 @@ from typing import Any
 
 from microtensor.ops.activations_rows import softmax
 from microtensor.ops.arithmetic import add, mul
-from microtensor.ops.attention import additive_mask, scaled_dot_product_attention
+from microtensor.ops.attention import additive_mask, attend
 from microtensor.ops.comparison import logical_not
 from microtensor.ops.creation import zeros
 from microtensor.ops.declare import publish, refuse
@@ -321,7 +321,7 @@ def multi_head_attention_forward(
             attended = dropout(attended, dropped)
         out = matrix_product(attended, v)
     else:
-        out = scaled_dot_product_attention(q, k, v, mask, dropped, is_causal)
+        out = attend(q, k, v, mask, dropped, is_causal)
     joined = reshape(permute(out, (2, 0, 1, 3)), (rows, batch, width))
     result = _linear(joined, out_proj_weight, out_proj_bias)
     if attended is not None and average_attn_weights:

@@ -10,12 +10,24 @@ import numpy as np
 
 from microtensor import kernels
 from microtensor.ops import samples
+from microtensor.ops.arithmetic import add, mul
 from microtensor.ops.arrays import Array, constant, empty
 from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.joint import declare_jointly, recorded, through
 from microtensor.tensor import Tensor, wrap
 
 # ---- rows: layer, group, instance and root-mean-square norms -------------------------------------
+
+
+def _of_nothing(input: Tensor, weight: Any, bias: Any, channels: bool = False) -> Tensor:
+    """Give an input without elements back, such that weight and bias get gradients, of zeros."""
+    result = input.clone()
+    for value, combine in ((weight, mul), (bias, add)):
+        if value is not None:
+            if channels:
+                value = value.reshape(-1, *(1,) * (input._array.ndim - 2))
+            result = combine(result, value)
+    return result
 
 
 def _like(shape: tuple[int, ...], x: Array, asked: bool = True) -> Any:
@@ -257,7 +269,7 @@ def layer_norm(
     _check("layer_norm", input, weight=weight, bias=bias)
     n = _trailing("layer_norm", input, normalized_shape, weight=weight, bias=bias)
     if not input._array.size:
-        return input.clone()
+        return _of_nothing(input, weight, bias)
     return _row_norm_public(input, weight, bias, n, 1, 1, True, float(eps))
 
 
@@ -286,7 +298,7 @@ def rms_norm(
     _check("rms_norm", input, weight=weight)
     n = _trailing("rms_norm", input, normalized_shape, weight=weight)
     if not input._array.size:
-        return input.clone()
+        return _of_nothing(input, weight, None)
     if eps is None:
         eps = float(np.finfo(input._array.dtype).eps)
     return _row_norm_public(input, weight, None, n, 1, 1, False, float(eps))
@@ -325,7 +337,7 @@ def group_norm(
         )
     _check_size("group_norm", shape[1], weight=weight, bias=bias)
     if not input._array.size:
-        return input.clone()
+        return _of_nothing(input, weight, bias, channels=True)
     inner = prod(shape[2:])
     n = shape[1] // num_groups * inner
     if shape[0] * n == 1:
@@ -495,7 +507,7 @@ def batch_norm_tracked(
             f"Expected more than 1 value per channel when training, got input size {list(shape)}"
         )
     if not input._array.size:
-        return input.clone()
+        return _of_nothing(input, weight, bias, channels=True)
     if training and (running_mean is None or running_var is None):
         running_mean = running_var = None
     result = _batch_norm_public(
@@ -608,7 +620,7 @@ def instance_norm(
         running_var=running_var,
     )
     if not input._array.size:
-        return input.clone()
+        return _of_nothing(input, weight, bias, channels=True)
     if running_mean is not None and running_var is not None:
         flat = input.detach().reshape(shape[0], shape[1], inner)
         mean, variance = flat.mean(2).mean(0), flat.var(2).mean(0)

@@ -140,12 +140,47 @@ def _area(before: int, after: int, kind: Any) -> tuple[Array, Array]:
     return np.minimum(first + taps, before - 1), weights
 
 
+def _tent(x: Array) -> Array:
+    return np.maximum(1 - np.abs(x), 0)
+
+
+def _bump(x: Array) -> Array:
+    """Keys' cubic with a = -1/2, which image libraries take where they filter."""
+    x, a = np.abs(x), -0.5
+    near = ((a + 2) * x - (a + 3)) * x * x + 1
+    far = (((x - 5) * x + 8) * x - 4) * a
+    return np.where(x < 1, near, np.where(x < 2, far, 0))
+
+
+def _filtered(mode: str, before: int, after: int, scale: Any, kind: Any) -> tuple[Array, Array]:
+    """Weigh all old elements that a new one covers: the filter grows with what it leaves out."""
+    shape, reach = (_tent, 1.0) if mode == "bilinear" else (_bump, 2.0)
+    stretch = max(float(scale), 1.0)
+    reach *= stretch
+    centres = float(scale) * (np.arange(after) + 0.5)
+    first = np.maximum((centres - reach + 0.5).astype(np.int64), 0)
+    last = np.minimum((centres + reach + 0.5).astype(np.int64), before)
+    taps = np.arange(max(int((last - first).max(initial=1)), 1))[:, None]
+    inside = first + taps < last
+    weights = np.where(inside, shape((first + taps - centres + 0.5) / stretch), 0)
+    weights /= weights.sum(0)
+    return np.minimum(first + taps, before - 1), weights.astype(kind)
+
+
 def _mixture(
-    mode: str, before: int, after: int, factor: float | None, aligned: bool, kind: Any
+    mode: str,
+    before: int,
+    after: int,
+    factor: float | None,
+    aligned: bool,
+    antialias: bool,
+    kind: Any,
 ) -> tuple[Array, Array | None]:
     if mode == "area":
         return _area(before, after, kind)
     scale = _scale(before, after, factor, aligned, kind)
+    if antialias:
+        return _filtered(mode, before, after, scale, kind)
     if mode in _UNALIGNED:
         return _nearest(before, after, scale, 0.0 if mode == "nearest" else 0.5, kind), None
     return (_cubic if mode == "bicubic" else _linear)(before, after, scale, aligned, kind)
@@ -215,11 +250,12 @@ def interpolate(
         align_corners: whether the outermost elements stay where they are; otherwise the outermost
             edges of elements do. False unless given; linear and cubic modes alone have it.
         recompute_scale_factor: whether the ratio of the lengths counts, not the factor given.
-        antialias: True is refused: there is no filter yet.
+        antialias: whether ``"bilinear"`` and ``"bicubic"``, where they make an image smaller, mix
+            all that a new element covers, as image libraries do.
 
     Raises:
         ValueError: both or neither of ``size`` and ``scale_factor``, or another number of them than
-            of spatial dimensions.
+            of spatial dimensions; ``antialias`` with another mode.
         NotImplementedError: an unknown mode, or one for another number of dimensions.
         RuntimeError: an empty result or input.
 
@@ -243,12 +279,10 @@ def interpolate(
     lengths, factors = _lengths(
         size, scale_factor, shape[2:], bool(recompute_scale_factor) or (mode == "area" and not size)
     )
-    if antialias:
-        if mode not in ("bilinear", "bicubic") or len(shape) != 4:
-            raise ValueError(
-                "interpolate: antialias is for bilinear and bicubic modes of (N, C, H, W) alone"
-            )
-        raise NotImplementedError("interpolate: antialias=True is not implemented; legal: False")
+    if antialias and (mode not in ("bilinear", "bicubic") or len(shape) != 4):
+        raise ValueError(
+            "interpolate: antialias is for bilinear and bicubic modes of (N, C, H, W) alone"
+        )
     if len(shape) not in _MODES.get(mode, ()):
         legal = (
             f"{list(_MODES[mode])} dimensions" if mode in _MODES else f"a mode of {list(_MODES)}"
@@ -269,7 +303,9 @@ def interpolate(
     kind = dtype.type if dtype.kind == "f" and dtype.itemsize > 2 else np.float32
     result: Any = input
     for dim, (after, factor) in enumerate(zip(lengths, factors, strict=True), 2):
-        index, weights = _mixture(mode, shape[dim], after, factor, bool(align_corners), kind)
+        index, weights = _mixture(
+            mode, shape[dim], after, factor, bool(align_corners), antialias, kind
+        )
         if shape[dim] == after and np.array_equal(index[-1], np.arange(after)) and len(index) == 1:
             continue
         if weights is not None and weights.dtype != dtype:

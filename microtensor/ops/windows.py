@@ -142,6 +142,8 @@ def max_table(
         start = np.arange(m, dtype=np.int64) * s - p
         last = np.minimum(start + (k - 1) * d + 1, n)
         first = np.where(start < 0, start + -(start // d) * d, start)
+        # Steps over the padding may lead past the last element: such a window has none.
+        last = np.where(first < last, last, 0)
         first = np.minimum(first, max(n - 1, 0))
         parts.append((first, np.maximum(last, first), np.ones_like(first)))
     return _table(parts)

@@ -321,3 +321,9 @@ def test_modules_refuse_unknown_reductions_and_take_batchmean_where_it_is_legal(
     assert nn.KLDivLoss(reduction="batchmean").reduction == "batchmean"
     with pytest.raises(ValueError, match=r"TripletMarginLoss.*-1"):
         nn.TripletMarginLoss(margin=-1.0)
+
+
+def test_a_triplets_distance_is_a_module_in_it_unless_given():
+    assert repr(nn.TripletMarginWithDistanceLoss()) == (
+        "TripletMarginWithDistanceLoss(\n  (distance_function): PairwiseDistance()\n)"
+    )

@@ -170,3 +170,23 @@ def test_one_element_is_normalized_to_its_bias():
 def test_errors_name_what_is_wrong(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (lambda: nn.LayerNorm((2, 3)), (0, 2, 3)),
+        (lambda: nn.RMSNorm(3), (0, 3)),
+        (lambda: nn.GroupNorm(2, 4), (0, 4, 5)),
+        (lambda: nn.BatchNorm1d(3), (0, 3)),
+        (lambda: nn.BatchNorm2d(3).eval(), (0, 3, 2, 2)),
+        (lambda: nn.InstanceNorm1d(3, affine=True), (0, 3, 2)),
+    ],
+)
+def test_a_batch_of_nothing_gives_gradients_of_zeros(layer, shape):
+    net, x = layer(), mt.zeros(shape, requires_grad=True)
+    y = net(x)
+    y.sum().backward()
+    assert y.shape == x.grad.shape == shape
+    for parameter in net.parameters():
+        assert parameter.grad is not None and not parameter.grad.any()

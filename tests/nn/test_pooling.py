@@ -1,6 +1,7 @@
 """Pooling against loops over windows, with NaN, infinities, ties and windows at the border."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -266,3 +267,11 @@ def test_modules_do_what_their_functions_do():
     values, indices = nn.MaxPool3d(2, return_indices=True)(x)
     assert nn.MaxUnpool3d(2)(values, indices, (6, 7, 8)).shape == (1, 2, 6, 7, 8)
     assert nn.AvgPool2d(2, divisor_override=1)(mt.ones(1, 2, 2)).item() == 4
+
+
+def test_a_window_that_steps_over_everything_has_no_largest_element():
+    # Places -1 and 1 of a row whose one element is at 0.
+    x = mt.arange(1.0, 3.0).reshape(1, 1, 2, 1)
+    assert F.max_pool2d(x, (1, 2), (1, 2), (0, 1), (1, 2)).tolist() == [[[[-math.inf]] * 2]]
+    y = F.max_pool1d(mt.tensor([[3.0]]), 2, 1, 1, 2)
+    assert y.tolist() == [[-math.inf]]

@@ -72,7 +72,7 @@ def test_the_same_size_gives_a_copy():
         (((1, 1, 4), 3), {"mode": "bilinear"}, NotImplementedError, "4"),
         (((1, 1, 4), 3), {"mode": "lanczos"}, NotImplementedError, "'bicubic'"),
         (((1, 1, 4), 3), {"align_corners": False}, ValueError, "align_corners"),
-        (((1, 1, 4, 4), 3), {"mode": "bilinear", "antialias": True}, NotImplementedError, "False"),
+        (((1, 1, 4, 4), 3), {"antialias": True}, ValueError, "bilinear and bicubic"),
         (((1, 1, 4), 0), {}, RuntimeError, "greater than 0"),
     ],
 )
@@ -110,3 +110,25 @@ def test_shuffling_back_gives_what_was_there():
     x = mt.randn(2, 8, 3, 4)
     assert mt.equal(F.pixel_unshuffle(F.pixel_shuffle(x, 2), 2), x)
     assert mt.equal(F.channel_shuffle(F.channel_shuffle(x, 2), 4), x)
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+def test_antialiased_images_are_linear_where_they_were_and_grey_from_afar(mode):
+    x = mt.linspace(0, 1, 64, dtype=mt.float64).expand(1, 1, 64, 64)
+    small = F.interpolate(x, 8, mode=mode, antialias=True)[0, 0, 4]
+    np.testing.assert_allclose(small.diff()[2:-2].numpy(), 8 / 63, rtol=1e-9)
+    board = (mt.arange(64)[:, None] + mt.arange(64)).remainder(2).double()[None, None]
+    grey = F.interpolate(board, 8, mode=mode, antialias=True)[0, 0, 2:-2, 2:-2]
+    np.testing.assert_allclose(grey.numpy(), 0.5, atol=1e-2)
+    image = mt.randn(1, 2, 5, 7, dtype=mt.float64, requires_grad=True)
+    assert mt.autograd.gradcheck(
+        lambda t: F.interpolate(t, (2, 9), mode=mode, antialias=True), (image,)
+    )
+
+
+def test_the_filter_leaves_bilinear_images_that_grow_as_they_are():
+    x = mt.randn(1, 1, 8, 8, dtype=mt.float64)
+    large, filtered = (
+        F.interpolate(x, 20, mode="bilinear", antialias=antialias) for antialias in (False, True)
+    )
+    np.testing.assert_allclose(filtered.numpy(), large.numpy(), atol=1e-14)

@@ -35,6 +35,7 @@ EXPRESSIONS = [
     "F.affine_grid(T.ones(1, 2, 3, dtype=T.long), (1, 1, 2, 2))",
     "F.pad(T.ones(2, 3), (1, 1), mode='reflect', value=1.0)",
     "F.scaled_dot_product_attention(*[T.ones(2, 3, 4)] * 3, dropout_p=1.5)",
+    "F.scaled_dot_product_attention(*[T.ones(2, 3, 4)] * 3, T.ones(3, 3), is_causal=True)",
     "F.softmax(T.ones(2, 3))",
     "F.log_softmax(T.ones(2, 3, 4))",
     "nn.Softmin()(T.ones(4))",

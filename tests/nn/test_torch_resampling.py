@@ -206,3 +206,22 @@ def test_errors_are_of_the_same_class(call):
             call(library, library.nn.functional)
         caught.append(error.type)
     assert issubclass(caught[1], caught[0])
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("aligned", [None, True])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"size": (3, 4)},
+        {"size": (20, 5)},
+        {"scale_factor": (0.33, 2.0)},
+        {"scale_factor": 0.6, "recompute_scale_factor": True},
+    ],
+)
+def test_antialiased_interpolation(mode, aligned, options):
+    x = np.random.default_rng(0).normal(size=(2, 3, 9, 7))
+    compare(
+        lambda F, t: F.interpolate(t, mode=mode, align_corners=aligned, antialias=True, **options),
+        x,
+    )

@@ -258,3 +258,17 @@ def test_nothing_outlives_the_main_process(number):
     if number is signal.SIGINT:
         assert errors.count("Traceback") == 1
         assert "KeyboardInterrupt" in errors
+
+
+def test_a_forked_process_leaves_the_workers_it_inherits_alone():
+    batches = iter(DataLoader(Squares(), num_workers=1))
+    next(batches)
+    child = os.fork()
+    if child == 0:
+        complaints = []
+        sys.unraisablehook = complaints.append
+        del batches  # whose end would be that of its workers
+        os._exit(len(complaints))
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert len(list(batches)) == 10

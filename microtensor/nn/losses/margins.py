@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from microtensor.nn import functional as F
+from microtensor.nn.distance import PairwiseDistance
 from microtensor.nn.losses.base import _Loss, _WeightedLoss
 from microtensor.tensor import Tensor
 
@@ -227,7 +228,7 @@ class TripletMarginWithDistanceLoss(_Loss):
         ValueError: an unknown reduction, or a margin that is not positive.
     """
 
-    distance_function: Callable[[Tensor, Tensor], Tensor] | None
+    distance_function: Callable[[Tensor, Tensor], Tensor]
     margin: float
     swap: bool
 
@@ -240,7 +241,7 @@ class TripletMarginWithDistanceLoss(_Loss):
         reduction: str = "mean",
     ) -> None:
         super().__init__(None, None, reduction)
-        self.distance_function = distance_function
+        self.distance_function = distance_function or PairwiseDistance()
         if not margin > 0:
             raise ValueError(f"{type(self).__name__}: margin must be greater than 0, got {margin}")
         self.margin = margin

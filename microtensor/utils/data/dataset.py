@@ -154,7 +154,10 @@ class ConcatDataset(Dataset[T]):
     def __getitem__(self, index: int) -> T:
         size = len(self)
         if not -size <= index < size:
-            raise ValueError(f"ConcatDataset: index {index} is out of range for {size} samples")
+            # By IndexError a loop over the data set knows its end.
+            raise (IndexError if index >= size else ValueError)(
+                f"ConcatDataset: index {index} is out of range for {size} samples"
+            )
         index %= size
         place = bisect_right(self.cumulative_sizes, index)
         start = self.cumulative_sizes[place - 1] if place else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
@@ -56,6 +57,7 @@ class Pool:
             context = multiprocessing.get_context(context)
         self.workers: list[Worker] = []
         self.epoch = 0
+        self._owner = os.getpid()
         try:
             for number in range(job.num_workers):
                 self.workers.append(Worker(context, number, job))
@@ -93,7 +95,12 @@ class Pool:
         return epoch, place, batch
 
     def close(self) -> None:
-        """Stop all workers, and wait until they are gone."""
+        """Stop all workers, and wait until they are gone.
+
+        In a process that was forked meanwhile, where they are nobody's children, forget them.
+        """
+        if os.getpid() != self._owner:
+            self.workers = []
         for worker in self.workers:
             # Whatever they are at is of no use to anyone any more.
             if worker.process.is_alive():
