@@ -29,6 +29,8 @@ SOURCES = [
     "csrc/isa_v4.c",
     "csrc/dispatch.c",
     "csrc/ndarray.c",
+    "csrc/moving.c",
+    "csrc/norms.c",
     "csrc/threads.c",
     "csrc/blas.c",
 ]
