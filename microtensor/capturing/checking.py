@@ -33,7 +33,7 @@ class State:
         arrays += lasting
         distinct = {id(a): a for a in arrays if a.flags.writeable}
         self._arrays = [(array, array.copy()) for array in distinct.values()]
-        self._held = [
+        self._held: list[Any] = [
             (registry, name, f"{name} of {type(module).__name__}", tensor, tensor._array.copy())
             for module, _ in plan.guards.modules
             for registry in (module._parameters, module._buffers)
@@ -75,9 +75,9 @@ class State:
         """Give the arrays whose values go from one call to the next, as they are now, copied."""
         return [array.copy() for array in self._lasting]
 
-    def held(self) -> dict[str, list[Array]]:
+    def held(self) -> dict[str, list[Any]]:
         """Give the parameters and buffers of modules as they are now, copied, by name."""
-        found: dict[str, list[Array]] = {}
+        found: dict[str, list[Any]] = {}
         for registry, name, label, *_ in self._held:
             now = registry.get(name)
             found.setdefault(label, []).append(None if now is None else now._array.copy())
