@@ -33,11 +33,20 @@ struct axis {
     }                                                                                              \
     static void name##_tiles(const struct axis *a, const char *x, char *y) {                       \
         const struct axis *b = a + 1;                                                              \
-        for (int64_t top = 0; top < a->length; top += MT_TILE)                                     \
-            for (int64_t left = 0; left < b->length; left += MT_TILE)                              \
-                for (int64_t i = top; i < a->length && i < top + MT_TILE; i++)                     \
-                    name##_line(b->length - left < MT_TILE ? b->length - left : MT_TILE, b->x,     \
-                                b->y, x + i * a->x + left * b->x, y + i * a->y + left * b->y);     \
+        const intptr_t dx = b->x, dy = b->y, size = (intptr_t)sizeof(type);                        \
+        for (int64_t left = 0; left < b->length; left += MT_TILE) {                                \
+            const int64_t columns = b->length - left < MT_TILE ? b->length - left : MT_TILE;       \
+            for (int64_t top = 0; top < a->length; top += MT_TILE) {                               \
+                const int64_t rows = a->length - top < MT_TILE ? a->length - top : MT_TILE;        \
+                for (int64_t i = top; i < top + rows; i++) {                                       \
+                    const char *from = x + i * size + left * dx;                                   \
+                    char *to = y + i * a->y + left * dy;                                           \
+                    for (int64_t j = 0; j < columns; j++)                                          \
+                        *(type *)(to + j * dy) =                                                   \
+                            combine(*(type *)(to + j * dy), *(const type *)(from + j * dx));       \
+                }                                                                                  \
+            }                                                                                      \
+        }                                                                                          \
     }                                                                                              \
     static void name(int count, const struct axis *a, const char *x, char *y) {                    \
         if (count == 0)                                                                            \

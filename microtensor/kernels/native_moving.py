@@ -10,9 +10,12 @@ from microtensor.kernels import twin
 from microtensor.kernels.native_border import lib, otherwise
 
 
+_converted = twin.cast  # found once: asking for it takes longer than it does
+
+
 def cast(x: Any, out: Any) -> None:
     if lib.mt_array_move(0, id(x), id(out)):
-        twin.cast(x, out)
+        _converted(x, out)
 
 
 def fill(value: Any, out: Any) -> None:
