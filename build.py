@@ -33,6 +33,8 @@ SOURCES = [
     "csrc/ndarray_losses.c",
     "csrc/ndarray_products.c",
     "csrc/ndarray_windows.c",
+    "csrc/moving.c",
+    "csrc/norms.c",
     "csrc/threads.c",
     "csrc/blas.c",
 ]

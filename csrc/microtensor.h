@@ -123,6 +123,14 @@ int64_t mt_array_embedding(uintptr_t weight, uintptr_t index, uintptr_t y);
 int64_t mt_array_embedding_backward(int64_t padding, uintptr_t g, uintptr_t index, uintptr_t out);
 /* y = x, of the same shape and dtype; a matrix x may lie column by column. */
 int mt_array_copy(uintptr_t x, uintptr_t y);
+/* y = x, or y += x, for arrays of any strides that do not overlap; x is broadcast. */
+int mt_array_move(int adds, uintptr_t x, uintptr_t y);
+int mt_array_norm(double order, int64_t place, uintptr_t x, uintptr_t norms);
+int mt_array_shrink(double maximum, uintptr_t norm, uintptr_t x);
+int mt_array_clamp(double low, double high, uintptr_t x);
+int mt_array_inverse_root(double eps, uintptr_t x, uintptr_t out);
+int mt_array_running_update(double correction, double momentum, uintptr_t tracked, uintptr_t mean,
+                            uintptr_t variance, uintptr_t running_mean, uintptr_t running_var);
 /* y = value, of float32 or float64. */
 int mt_array_fill(double value, uintptr_t y);
 int mt_array_ctc(int64_t blank, int zero_infinity, uintptr_t x, uintptr_t targets, uintptr_t frames,

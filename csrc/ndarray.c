@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "kernels.h"
+
 const void *mt_ndarray_type;
 const void *mt_dtype_f32, *mt_dtype_f64, *mt_dtype_i64, *mt_dtype_u64, *mt_dtype_u32;
 
@@ -80,10 +82,28 @@ static int is_column_of(const struct mt_ndarray *x, const struct mt_ndarray *y) 
     return i == x->ndim;
 }
 
+/* Integers wrap around, as NumPy's do. */
+static int integer_arithmetic(int op, const struct mt_ndarray *a, const struct mt_ndarray *b,
+                              const struct mt_ndarray *y) {
+    const int64_t n = mt_size(y), step_a = mt_size(a) != 1, step_b = mt_size(b) != 1;
+    const uint64_t *p = (const uint64_t *)a->data, *q = (const uint64_t *)b->data;
+    uint64_t *out = (uint64_t *)y->data;
+    if ((step_a && mt_size(a) != n) || (step_b && mt_size(b) != n))
+        return -1;
+    if (op != MT_BINARY_add && op != MT_BINARY_sub && op != MT_BINARY_mul)
+        return -1;
+    for (int64_t i = 0; i < n; i++, p += step_a, q += step_b)
+        out[i] = op == MT_BINARY_add ? *p + *q : op == MT_BINARY_sub ? *p - *q : *p * *q;
+    return 0;
+}
+
 int mt_array_arithmetic(int op, int right, int left, uintptr_t a_, uintptr_t b_, uintptr_t y_) {
     const struct mt_ndarray *a = mt_input(a_), *b = mt_input(b_), *y = mt_output(y_);
-    if (!a || !b || !y || a->dtype != y->dtype || b->dtype != y->dtype ||
-        (y->dtype != mt_dtype_f32 && y->dtype != mt_dtype_f64))
+    if (!a || !b || !y || a->dtype != y->dtype || b->dtype != y->dtype)
+        return -1;
+    if (y->dtype == mt_dtype_i64)
+        return integer_arithmetic(op, a, b, y);
+    if (y->dtype != mt_dtype_f32 && y->dtype != mt_dtype_f64)
         return -1;
     const int64_t n = mt_size(y), a_size = mt_size(a), b_size = mt_size(b);
     if (a_size == n && b_size == n)
@@ -323,10 +343,15 @@ int mt_array_copy(uintptr_t x_, uintptr_t y_) {
 
 int mt_array_fill(double value, uintptr_t y_) {
     const struct mt_ndarray *y = mt_output(y_);
-    if (!y || (y->dtype != mt_dtype_f32 && y->dtype != mt_dtype_f64))
+    if (!y || (y->dtype != mt_dtype_f32 && y->dtype != mt_dtype_f64 && y->dtype != mt_dtype_i64))
         return -1;
     const int64_t n = mt_size(y);
-    if (y->dtype == mt_dtype_f32)
+    if (y->dtype == mt_dtype_i64) {
+        if (!(value >= -0x1p53 && value <= 0x1p53) || value != (double)(int64_t)value)
+            return -1;
+        for (int64_t i = 0; i < n; i++)
+            ((int64_t *)y->data)[i] = (int64_t)value;
+    } else if (y->dtype == mt_dtype_f32)
         for (int64_t i = 0; i < n; i++)
             ((float *)y->data)[i] = (float)value;
     else

@@ -33,6 +33,16 @@ capturing = make_lock()
 
 ANY: Any = object()
 
+# Functions that make the same array each time, of whatever tensor they are given first.
+_PLAIN = frozenset(
+    f"{prefix}{name}{suffix}"
+    for name in ("zeros", "ones", "full", "empty")
+    for prefix, suffix in (("", ""), ("new_", ""), ("", "_like"))
+) | {"arange", "linspace", "logspace", "eye"}
+
+# What an entry goes on from and changes, by place; states of random generators are known by sight.
+_MOVED = {"mt_array_running_update": (5, 6)}
+
 # Ops with the calls into C that they make, whatever the values: tried once, not in every capture.
 _steady: set[tuple[Any, ...]] = set()
 # The same with the op's own arguments: its calls were proven to be all that it does, too.
@@ -237,28 +247,29 @@ class Recorder:
             return
         _, calls = self._watched(kernel, given, named)
         if not kernel.__module__.startswith("microtensor.kernels.native"):
-            calls = self._plain_call(name, given)
+            calls = []
+        calls = calls or self._plain_call(name, given)
         out = self._quietly(filled, name, kernel, given, named)
         step = Step(name, kernel, given, named, None, calls, out)
         self._keep(step.arrays())
         self.steps.append(step)
 
     def _plain_call(self, name: str, given: tuple[Any, ...]) -> list[NativeCall]:
-        """Give the call into C that a cast is where nothing is cast, and that a filling is."""
-        if not ENTRIES or name not in ("cast", "fill") or len(given) != 2:
+        """Give the calls into C that a filling with a constant is, and joining arrays."""
+        if not ENTRIES:
+            return []
+        if name == "concatenate" and len(given) == 3:
+            return _joining(*given)
+        if name != "fill" or len(given) != 2:
             return []
         x, out = given
-        if name == "cast":
-            entry, first = ENTRIES["mt_array_copy"], x
-            refused = entry.function(id(x), id(out))
-        else:
-            if isinstance(x, np.ndarray):
-                if id(x) not in self.constants:
-                    return []
-                x = x.item()
-            entry, first = ENTRIES["mt_array_fill"], float(x)
-            refused = entry.function(first, id(out))
-        return [] if refused else [NativeCall(entry, [first, out], 0, {})]
+        if isinstance(x, np.ndarray):
+            if id(x) not in self.constants:
+                return []
+            x = x.item()
+        entry, value = ENTRIES["mt_array_fill"], float(x)
+        refused = entry.function(value, id(out))
+        return [] if refused else [NativeCall(entry, [value, out], 0, {})]
 
     def entry(self, entry: Entry, function: Any, given: tuple[Any, ...], _: Any) -> int:
         """Record a call into C."""
@@ -272,7 +283,8 @@ class Recorder:
         before = {
             i: value.copy()
             for i, value in enumerate(arguments)
-            if isinstance(value, np.ndarray) and value.size == 2 and value.dtype == np.uint64
+            if isinstance(value, np.ndarray)
+            and (_is_state(value) or i in _MOVED.get(entry.name, ()))
         }
         result = int(function(*given))
         if result == entry.success:
@@ -280,6 +292,26 @@ class Recorder:
         return result
 
     # ---- arrays that no op has made -------------------------------------------------------------
+
+    def made(self, create: Any, function: Any, *given: Any, **named: Any) -> Any:
+        """Record a function that makes an array of sizes and numbers: a replay copies it anew."""
+        name = function.__name__
+        # Of the first one only shape and dtype count; any other has values that may change.
+        others = given[name.startswith("new_") or name.endswith("_like") :]
+        values = [v for v in (*others, *named.values()) if isinstance(v, Tensor | np.ndarray)]
+        if self._calls is not None or not ENTRIES or name not in _PLAIN or values:
+            return self.created(create, function, *given, **named)
+        result = create(function, *given, **named)
+        first = result.copy()
+        entry = ENTRIES["mt_array_copy"]
+        if result.base is not None or entry.function(id(first), id(result)):
+            return self.created(create, function, *given, **named)
+        self.constants[id(first)] = first
+        calls = [NativeCall(entry, [first, result], 0, {})]
+        step = Step(name, create, (function, *given), named, [result], calls)
+        self._keep(step.arrays())
+        self.steps.append(step)
+        return result
 
     def created(self, create: Any, *given: Any, **named: Any) -> Any:
         """Record a function of arrays as if it were an op: it is called again."""
@@ -468,6 +500,23 @@ class Recorder:
             f"capture: nn.init, at {user_line()}, cannot be captured; tensors have methods that "
             "fill them with random numbers, which can"
         )
+
+
+def _is_state(array: Array) -> bool:
+    return array.dtype == np.uint64 and array.size == 2
+
+
+def _joining(arrays: list[Array], axis: int, out: Array) -> list[NativeCall]:
+    """Give the copies that joining arrays is; none if C cannot make all of them."""
+    calls, start = [], 0
+    for array in arrays:
+        stop = start + array.shape[axis]
+        part = np.moveaxis(np.moveaxis(out, axis, 0)[start:stop], 0, axis)
+        if ENTRIES["mt_array_move"].function(0, id(array), id(part)):
+            return []
+        calls.append(NativeCall(ENTRIES["mt_array_move"], [0, array, part], 0, {}))
+        start = stop
+    return calls
 
 
 def refuse_nested() -> None:

@@ -24,6 +24,11 @@ def copied(x: Array) -> Array:
     return out
 
 
+def contiguous(x: Array) -> Array:
+    """Give an array as it is if it has no gaps, else a copy, by a kernel."""
+    return x if x.flags.c_contiguous else copied(x)
+
+
 def known(x: Array) -> Array:
     """Say of an array that it was made of sizes and numbers, not of any tensor's values.
 

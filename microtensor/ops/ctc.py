@@ -9,7 +9,7 @@ import numpy as np
 
 from microtensor import kernels
 from microtensor.ops.arithmetic import div, mul
-from microtensor.ops.arrays import Array, computed, empty
+from microtensor.ops.arrays import Array, computed, contiguous, empty
 from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.loss_arguments import (
     INT64,
@@ -38,7 +38,7 @@ def _forward(
 def _backward_forward(g: Array, x: Array, alpha: Array, *rest: Any) -> Array:
     out = empty(x.shape, x.dtype)
     scratch = empty((x.shape[1], 2, alpha.shape[2]), _FLOAT64)
-    kernels.ctc_backward(np.ascontiguousarray(g), x, alpha, *rest, scratch, out)
+    kernels.ctc_backward(contiguous(g), x, alpha, *rest, scratch, out)
     return out
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from microtensor import kernels
 from microtensor.ops.arithmetic import div
-from microtensor.ops.arrays import Array, computed, constant, empty, known
+from microtensor.ops.arrays import Array, computed, constant, contiguous, empty, known
 from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.gathering import check_tensors
 from microtensor.ops.linear import linear
@@ -23,7 +23,7 @@ def _embedding_forward(
     weight: Array, index: Array, padding: int, by_frequency: bool, touch: Any
 ) -> Array:
     out = empty((*index.shape, weight.shape[1]), weight.dtype)
-    kernels.embedding(np.ascontiguousarray(weight), np.ascontiguousarray(index), out)
+    kernels.embedding(contiguous(weight), contiguous(index), out)
     return out
 
 
@@ -31,7 +31,7 @@ def _embedding_backward_forward(
     g: Array, index: Array, padding: int, by_frequency: bool, shape: tuple[int, ...], touch: Any
 ) -> Array:
     out = empty(shape, g.dtype)
-    kernels.embedding_backward(np.ascontiguousarray(g), np.ascontiguousarray(index), padding, out)
+    kernels.embedding_backward(contiguous(g), contiguous(index), padding, out)
     if by_frequency:
         counts = np.bincount(index.reshape(-1), minlength=shape[0])
         np.divide(out, np.maximum(counts, 1).astype(out.dtype)[:, None], out)
