@@ -24,7 +24,7 @@
 /* OpenBLAS has kernels of its own for products below a million, which lose where b is transposed. */
 #define MT_PRODUCT_ROWS 12
 #define MT_PRODUCT_LEAST 1000000
-#define MT_PRODUCT_MOST 16777216
+#define MT_PRODUCT_MOST 67108864
 #define MT_STRIP 8
 #define MT_PACKED_PANEL_F32 32
 #define MT_PACKED_PANEL_F64 24

@@ -116,7 +116,7 @@ struct mt_product {
     int transpose_a, transpose_b;
     int64_t m, n, k, a_stride, b_stride;
 };
-#define MT_PRODUCT_LIMIT 256
+#define MT_PRODUCT_LIMIT 1024
 
 #define real float
 #define FN(name) name##_f32
