@@ -789,7 +789,8 @@ static int is_recurrence(int mode, int reverse, uintptr_t sizes_, const struct m
         last = shape->sizes[i];
         shape->rows += last;
     }
-    return shape->n > 0 && weight->shape[0] == mt_gates_width(shape) && weight->shape[1] == shape->n;
+    return shape->n > 0 && weight->shape[0] == mt_gates_width(shape) &&
+           weight->shape[1] == shape->n;
 }
 
 int mt_array_recurrence(int mode, int reverse, uintptr_t sizes, uintptr_t gates, uintptr_t weight_,

@@ -77,7 +77,9 @@ def gru_cell_backward(
 def _taken(sizes: Array, reverse: bool) -> list[slice]:
     """Give the rows of each step, in the order they are taken."""
     ends = np.cumsum(sizes)
-    steps = [slice(end - size, end) for end, size in zip(ends.tolist(), sizes.tolist(), strict=True)]
+    steps = [
+        slice(end - size, end) for end, size in zip(ends.tolist(), sizes.tolist(), strict=True)
+    ]
     return steps[::-1] if reverse else steps
 
 
@@ -141,7 +143,7 @@ def recurrence_backward(
 ) -> None:
     """From the gradients of the output and of the last state and memory to those of the first.
 
-    by_input and by_product, one array but for a GRU, are those of the products with input and state.
+    by_input and by_product, one array but for a GRU, are by the products with input and state.
     """
     for rows in reversed(_taken(sizes, reverse)):
         last = state[: rows.stop - rows.start]
