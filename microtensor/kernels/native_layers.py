@@ -162,7 +162,7 @@ def gru_cell_backward(g: Any, gates: Any, before: Any, x_out: Any, h_out: Any, d
         otherwise(gru_cell_backward, twin.gru_cell_backward, g, gates, before, x_out, h_out, direct)
 
 
-def recurrence(
+def recurrent_layer(
     mode: int,
     reverse: bool,
     sizes: Any,
@@ -193,8 +193,8 @@ def recurrence(
         _address(cells_before),
     ):
         otherwise(
-            recurrence,
-            twin.recurrence,
+            recurrent_layer,
+            twin.recurrent_layer,
             mode,
             reverse,
             sizes,
@@ -211,7 +211,7 @@ def recurrence(
         )
 
 
-def recurrence_backward(
+def recurrent_layer_backward(
     mode: int,
     reverse: bool,
     sizes: Any,
@@ -244,8 +244,8 @@ def recurrence_backward(
         id(by_product),
     ):
         otherwise(
-            recurrence_backward,
-            twin.recurrence_backward,
+            recurrent_layer_backward,
+            twin.recurrent_layer_backward,
             mode,
             reverse,
             sizes,
@@ -296,8 +296,8 @@ LAYERS: dict[str, Any] = {
         lstm_cell_backward,
         gru_cell,
         gru_cell_backward,
-        recurrence,
-        recurrence_backward,
+        recurrent_layer,
+        recurrent_layer_backward,
         embedding,
         embedding_backward,
         copy_into,

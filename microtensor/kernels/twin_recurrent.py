@@ -83,7 +83,7 @@ def _taken(sizes: Array, reverse: bool) -> list[slice]:
     return steps[::-1] if reverse else steps
 
 
-def recurrence(
+def recurrent_layer(
     mode: int,
     reverse: bool,
     sizes: Array,
@@ -125,7 +125,7 @@ def recurrence(
         last[...] = out[rows]
 
 
-def recurrence_backward(
+def recurrent_layer_backward(
     mode: int,
     reverse: bool,
     sizes: Array,

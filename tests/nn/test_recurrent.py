@@ -85,13 +85,13 @@ def run_layer(module, mode, reverse, sizes, drawn):
         memory = cells = cells_before = None
     if mode > 1:
         kept = None
-    module.recurrence(
+    module.recurrent_layer(
         mode, reverse, sizes, gates, weight, bias, state, memory, out, before, kept, cells,
         cells_before,
     )  # fmt: skip
     by_input = np.empty_like(gates)
     by_product = np.empty_like(gates) if mode == 1 else by_input
-    module.recurrence_backward(
+    module.recurrent_layer_backward(
         mode, reverse, sizes, g if mode else None, weight, out, before, kept, cells, cells_before,
         g_state, g_memory if mode == 0 else None, by_input, by_product,
     )  # fmt: skip
