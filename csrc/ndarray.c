@@ -82,6 +82,11 @@ static int is_column_of(const struct mt_ndarray *x, const struct mt_ndarray *y) 
     return i == x->ndim;
 }
 
+/* Whether `count` numbers can be read while as many as n are written: the same places, or all others. */
+static int readable(const uint64_t *x, int64_t count, const uint64_t *y, int64_t n) {
+    return (x == y && count == n) || x + count <= y || y + n <= x;
+}
+
 /* Integers wrap around, as NumPy's do. */
 static int integer_arithmetic(int op, const struct mt_ndarray *a, const struct mt_ndarray *b,
                               const struct mt_ndarray *y) {
@@ -89,6 +94,9 @@ static int integer_arithmetic(int op, const struct mt_ndarray *a, const struct m
     const uint64_t *p = (const uint64_t *)a->data, *q = (const uint64_t *)b->data;
     uint64_t *out = (uint64_t *)y->data;
     if ((step_a && mt_size(a) != n) || (step_b && mt_size(b) != n))
+        return -1;
+    if (((uintptr_t)p | (uintptr_t)q | (uintptr_t)out) & 7 ||
+        !readable(p, step_a ? n : 1, out, n) || !readable(q, step_b ? n : 1, out, n))
         return -1;
     if (op != MT_BINARY_add && op != MT_BINARY_sub && op != MT_BINARY_mul)
         return -1;
@@ -346,6 +354,8 @@ int mt_array_fill(double value, uintptr_t y_) {
     if (!y || (y->dtype != mt_dtype_f32 && y->dtype != mt_dtype_f64 && y->dtype != mt_dtype_i64))
         return -1;
     const int64_t n = mt_size(y);
+    if ((uintptr_t)y->data & (y->dtype == mt_dtype_f32 ? 3 : 7))
+        return -1;
     if (y->dtype == mt_dtype_i64) {
         if (!(value >= -0x1p53 && value <= 0x1p53) || value != (double)(int64_t)value)
             return -1;

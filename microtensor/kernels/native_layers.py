@@ -169,7 +169,7 @@ def gru_cell_backward(g: Any, gates: Any, before: Any, x_out: Any, h_out: Any, d
         otherwise(gru_cell_backward, twin.gru_cell_backward, g, gates, before, x_out, h_out, direct)
 
 
-def recurrence(
+def recurrent_layer(
     mode: int,
     reverse: bool,
     sizes: Any,
@@ -200,8 +200,8 @@ def recurrence(
         _address(cells_before),
     ):
         otherwise(
-            recurrence,
-            twin.recurrence,
+            recurrent_layer,
+            twin.recurrent_layer,
             mode,
             reverse,
             sizes,
@@ -218,7 +218,7 @@ def recurrence(
         )
 
 
-def recurrence_backward(
+def recurrent_layer_backward(
     mode: int,
     reverse: bool,
     sizes: Any,
@@ -251,8 +251,8 @@ def recurrence_backward(
         id(by_product),
     ):
         otherwise(
-            recurrence_backward,
-            twin.recurrence_backward,
+            recurrent_layer_backward,
+            twin.recurrent_layer_backward,
             mode,
             reverse,
             sizes,
@@ -303,8 +303,8 @@ LAYERS: dict[str, Any] = {
         lstm_cell_backward,
         gru_cell,
         gru_cell_backward,
-        recurrence,
-        recurrence_backward,
+        recurrent_layer,
+        recurrent_layer_backward,
         embedding,
         embedding_backward,
         copy_into,

@@ -83,7 +83,7 @@ def _taken(sizes: Array, reverse: bool) -> list[slice]:
     return steps[::-1] if reverse else steps
 
 
-def recurrence(
+def recurrent_layer(
     mode: int,
     reverse: bool,
     sizes: Array,
@@ -125,7 +125,7 @@ def recurrence(
         last[...] = out[rows]
 
 
-def recurrence_backward(
+def recurrent_layer_backward(
     mode: int,
     reverse: bool,
     sizes: Array,
@@ -143,7 +143,7 @@ def recurrence_backward(
 ) -> None:
     """From the gradients of the output and of the last state and memory to those of the first.
 
-    by_input and by_product, one array but for a GRU, are those of the products with input and state.
+    by_input and by_product, one array but for a GRU, are by the products with input and state.
     """
     for rows in reversed(_taken(sizes, reverse)):
         last = state[: rows.stop - rows.start]

@@ -72,7 +72,7 @@ def _forward(
         cells, cells_before = empty((rows, n), dtype), empty((rows, n), dtype)
         full = output if weight_hr is None else empty((rows, n), dtype)
     if _goes_whole(sizes, weight_hr):
-        kernels.recurrence(
+        kernels.recurrent_layer(
             _MODES.index(mode),
             reverse,
             _numbers(sizes),
@@ -158,7 +158,7 @@ def _gradients_forward(
     projected = None if weight_hr is None else empty((rows, width), dtype)
     whole = _goes_whole(sizes, weight_hr)
     if whole:
-        kernels.recurrence_backward(
+        kernels.recurrent_layer_backward(
             _MODES.index(mode),
             reverse,
             _numbers(sizes),

@@ -68,6 +68,27 @@ def test_both_kernels_of_rows_agree(shape, dtype, rng):
         np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.parametrize("inner", [1, 7, 64, 300])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_both_kernels_of_groups_agree(inner, dtype, rng):
+    groups, channels, rows = 3, 130, 6
+    x, g = (rng.normal(size=(rows, channels * inner)).astype(dtype) for _ in range(2))
+    w, b = (rng.normal(size=groups * channels).astype(dtype) for _ in range(2))
+    results = []
+    for module in (kernels, twin):
+        mean, scale = np.empty(rows, dtype), np.empty(rows, dtype)
+        y, out, dw, db, alone = (np.empty_like(each) for each in (x, x, w, b, w))
+        module.row_norm(x, w, b, groups, inner, True, 1e-5, mean, scale, y)
+        module.row_norm_backward(g, x, w, groups, inner, True, mean, scale, out, dw, db)
+        module.row_norm_backward(g, x, w, groups, inner, True, mean, scale, None, alone, None)
+        bare = np.empty_like(x)
+        module.row_norm_backward(g, x, None, groups, inner, True, mean, scale, bare, None, None)
+        results.append((mean, scale, y, out, dw, db, alone, bare))
+    tolerance = 1e-10 if dtype is np.float64 else 2e-4
+    for found, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+
+
 @pytest.mark.parametrize("shape", [(9, 3, 1), (130, 300, 1), (4, 5, 77), (70, 30, 40)])
 @pytest.mark.parametrize("training", [True, False])
 def test_both_kernels_of_channels_agree(shape, training, rng):

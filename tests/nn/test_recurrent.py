@@ -61,6 +61,103 @@ def test_both_kernels_of_cells_agree(shape, dtype, rng):
         np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
 
 
+def layer_arrays(mode, n, sizes, dtype, rng):
+    """Draw what both kernels of a layer take: of the forward, and of the backward beyond it."""
+    rows, batch, gates = sum(sizes), sizes[0], (4, 3, 1, 1)[mode]
+
+    def drawn(*shape):
+        return (rng.normal(size=shape) * 0.5).astype(dtype)
+
+    forward = [drawn(rows, gates * n), drawn(gates * n, n), drawn(gates * n), drawn(batch, n)]
+    return forward, drawn(batch, n), drawn(rows, n), drawn(batch, n), drawn(batch, n)
+
+
+def run_layer(module, mode, reverse, sizes, drawn):
+    """Go forward and backward through a layer's kernels; give all they wrote."""
+    (gates, weight, bias, state), memory, g, g_state, g_memory = drawn
+    if mode == 3:
+        bias = None
+    n = weight.shape[1]
+    state, memory, g_state, g_memory = (a.copy() for a in (state, memory, g_state, g_memory))
+    out, before, cells, cells_before = (np.empty_like(g) for _ in range(4))
+    kept = np.empty((len(g), 4 * n), g.dtype)
+    if mode:
+        memory = cells = cells_before = None
+    if mode > 1:
+        kept = None
+    module.recurrent_layer(
+        mode, reverse, sizes, gates, weight, bias, state, memory, out, before, kept, cells,
+        cells_before,
+    )  # fmt: skip
+    by_input = np.empty_like(gates)
+    by_product = np.empty_like(gates) if mode == 1 else by_input
+    module.recurrent_layer_backward(
+        mode, reverse, sizes, g if mode else None, weight, out, before, kept, cells, cells_before,
+        g_state, g_memory if mode == 0 else None, by_input, by_product,
+    )  # fmt: skip
+    written = (state, memory, out, before, kept, cells, g_state, by_input, by_product)
+    return [each for each in written if each is not None]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("mode", range(4))
+@pytest.mark.parametrize(
+    ("n", "sizes", "reverse"),
+    [(1, [1], False), (37, [19, 19, 16, 3], True), (70, [5, 4], False), (300, [9, 9], False)],
+)
+def test_both_kernels_of_layers_agree(n, sizes, reverse, mode, dtype, rng):
+    drawn = layer_arrays(mode, n, sizes, dtype, rng)
+    numbers = np.array(sizes)
+    results = [run_layer(module, mode, reverse, numbers, drawn) for module in (kernels, twin)]
+    tolerance = 1e-11 if dtype is np.float64 else 2e-4
+    for found, expected in zip(*results, strict=True):
+        scale = max(1.0, float(np.abs(expected).max()))
+        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * scale)
+
+
+@pytest.mark.parametrize("mode", range(4))
+def test_layers_give_the_same_bits_for_every_number_of_threads(mode, rng):
+    sizes = [37] * 6
+    drawn = layer_arrays(mode, 33, sizes, np.float32, rng)
+    before, found = mt.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            mt.set_num_threads(threads)
+            results = run_layer(kernels, mode, False, np.array(sizes), drawn)
+            found.append([each.tobytes() for each in results])
+    finally:
+        mt.set_num_threads(before)
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])
+def test_derivatives_of_many_steps_are_right(name, rng):
+    layer = getattr(nn, name)(1, 2, dtype=mt.float64)
+    names = [key for key, _ in layer.named_parameters()]
+    x = mt.tensor(rng.normal(size=(9, 4, 1)), requires_grad=True)
+
+    def run(x, *values):
+        output, last = mt.func.functional_call(layer, dict(zip(names, values, strict=True)), (x,))
+        return output[3:].sum(0), last[1] if name == "LSTM" else last
+
+    assert gradcheck(run, (x, *layer.parameters()))
+
+
+def test_a_captured_layer_gives_the_bits_of_the_eager_one(rng):
+    layer = nn.LSTM(3, 5)
+    x = mt.tensor(rng.normal(size=(10, 6, 3)).astype(np.float32))
+
+    def step(x):
+        output, _ = layer(x)
+        return mt.autograd.grad(output.square().sum(), list(layer.parameters()))
+
+    captured = mt.capture(step)
+    captured(x)
+    other = x * 0.5
+    for found, expected in zip(captured(other), step(other), strict=True):
+        assert mt.equal(found, expected)
+
+
 @pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])
 def test_packed_sequences_give_what_each_gives_alone(name, rng):
     layer = getattr(nn, name)(3, 4, num_layers=2, bidirectional=True, dtype=mt.float64)

@@ -43,6 +43,10 @@ CASES = [
     *((name, (5, 3, 4), TWO_WAYS, [5, 3, 1]) for name in ("RNN", "LSTM", "GRU")),
     *((name, (3, 5, 4), {**TWO_WAYS, "batch_first": True}, [2, 5, 3]) for name in ("LSTM", "GRU")),
     ("RNN", (5, 3, 4), {"nonlinearity": "relu"}, None),
+    # Many steps of some sequences go through one kernel.
+    *((name, (12, 19, 4), TWO_WAYS, None) for name in ("RNN", "LSTM", "GRU")),
+    ("RNN", (12, 5, 4), {"nonlinearity": "relu", "bias": False}, [12, 9, 9, 4, 1]),
+    *((name, (12, 5, 4), TWO_WAYS, [12, 9, 9, 4, 1]) for name in ("LSTM", "GRU")),
     ("LSTM", (5, 3, 4), {**TWO_WAYS, "proj_size": 2}, [5, 4, 2]),
 ]
 
