@@ -217,12 +217,14 @@ def _usable(tried: Sequence[BatchRun]) -> bool:
 
 
 def _name_lines(axes: Any, done: Sweep, lows: Sequence[tuple[float, float, int, str]]) -> None:
-    """Write names below the lowest points of lines, one above the other at the same rate."""
+    """Write names below the lowest points of lines, under each other where two points meet."""
     bottom, top = axes.get_ylim()
     axes.set_ylim(bottom=bottom * (bottom / top) ** 0.12)
-    below: dict[float, int] = {}
+    near = (top / bottom) ** 0.08
+    named: list[tuple[float, float]] = []
     for rate, loss, size, colour in sorted(lows, key=lambda low: low[1]):
-        place = below[rate] = below.get(rate, 0) + 1
-        axes.annotate(name_of(size, done.rows), (rate, loss), (0, 2 - 12 * place),
+        above = sum(rate == other and loss < near * lower for other, lower in named)
+        named.append((rate, loss))
+        axes.annotate(name_of(size, done.rows), (rate, loss), (0, -10 - 12 * above),
                       textcoords="offset points", color=colour, fontsize=9, ha="center",
                       va="center")  # fmt: skip

@@ -45,7 +45,7 @@ class Plan:
     sizes: tuple[int | None, ...] = SIZES
     rates: tuple[float, ...] = RATES
     epochs: int = 16
-    tunings: int = 2
+    tunings: int = 4
     runs: int = 5
     hidden: int = 32
 
@@ -64,8 +64,8 @@ class Plan:
 
     @classmethod
     def quick(cls) -> Plan:
-        """Return a plan of some two seconds: fewer sizes and runs."""
-        return cls(sizes=(1, 8, 64, None), tunings=1, runs=3)
+        """Return a plan of some three seconds: fewer sizes and runs."""
+        return cls(sizes=(1, 8, 64, None), tunings=2, runs=3)
 
 
 @dataclass(frozen=True, eq=False)
