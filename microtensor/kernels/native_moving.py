@@ -10,7 +10,7 @@ from microtensor.kernels import twin
 from microtensor.kernels.host_padding import _parts
 from microtensor.kernels.native_border import lib, otherwise
 
-_converted = twin.cast  # found once: asking for it takes longer than it does
+_converted: Any = twin.cast  # found once: asking for it takes longer than it does
 
 
 def cast(x: Any, out: Any) -> None:
