@@ -34,14 +34,21 @@ def _inside(lengths: Sequence[int], widths: Widths) -> tuple[slice, ...]:
 
 def pad_constant(x: Array, widths: Widths, value: Any, out: Array) -> None:
     """Out = x within a border of one number; negative widths cut off."""
-    target, source = [], []
-    for length, (lower, upper) in zip(x.shape, widths, strict=True):
-        source.append(slice(max(0, -lower), max(0, length + min(0, upper))))
-        target.append(slice(max(0, lower), max(0, lower + upper + length - max(0, upper))))
+    target, source = _parts(x, widths)
     with np.errstate(all="ignore"):
         if out.size != x.size or any(a or b for a, b in widths):
             out[...] = value
-        out[tuple(target)] = x[tuple(source)]
+        out[target] = x[source]
+
+
+def _parts(x: Array, widths: Widths) -> tuple[Any, Any]:
+    """Give which part of the result is which part of x."""
+    target: list[Any] = []
+    source: list[Any] = []
+    for length, (lower, upper) in zip(x.shape, widths, strict=True):
+        source.append(slice(max(0, -lower), max(0, length + min(0, upper))))
+        target.append(slice(max(0, lower), max(0, lower + upper + length - max(0, upper))))
+    return (*target, ...), (*source, ...)
 
 
 def pad_border(x: Array, widths: Widths, mode: str, out: Array) -> None:

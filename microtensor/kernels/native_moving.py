@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from microtensor.kernels import twin
+from microtensor.kernels.host_padding import _parts
 from microtensor.kernels.native_border import lib, otherwise
 
-
-_converted = twin.cast  # found once: asking for it takes longer than it does
+_converted: Any = twin.cast  # found once: asking for it takes longer than it does
 
 
 def cast(x: Any, out: Any) -> None:
@@ -40,6 +40,13 @@ def add_part(x: Any, index: Any, out: Any) -> None:
     part = _part(index, out)
     if lib.mt_array_move(1, id(x), id(part)):
         twin.add_part(x, index, out)
+
+
+def pad_constant(x: Any, widths: Any, value: Any, out: Any) -> None:
+    target, source = _parts(x, widths)
+    if out.size != x.size or any(a or b for a, b in widths):
+        fill(value, out)
+    cast(x[source], out[target])
 
 
 def inverse_root(x: Any, eps: float, out: Any) -> None:
@@ -95,6 +102,7 @@ MOVING: dict[str, Any] = {
         fill,
         put,
         add_part,
+        pad_constant,
         inverse_root,
         running_update,
         total_norm,
