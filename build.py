@@ -29,6 +29,12 @@ SOURCES = [
     "csrc/isa_v4.c",
     "csrc/dispatch.c",
     "csrc/ndarray.c",
+    "csrc/ndarray_layers.c",
+    "csrc/ndarray_losses.c",
+    "csrc/ndarray_products.c",
+    "csrc/ndarray_windows.c",
+    "csrc/moving.c",
+    "csrc/norms.c",
     "csrc/threads.c",
     "csrc/blas.c",
 ]

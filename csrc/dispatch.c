@@ -236,8 +236,13 @@ static double mt_log_sum(double a, double b, double c) {
 #define real float
 #define FN(name) name##_f32
 #include "entries.inc"
+#include "reduce_entry.inc"
+#include "cross_entropy_entry.inc"
+#include "attention_entry.inc"
+#include "random_entry.inc"
 #include "learned_entry.inc"
 #include "layer_entries.inc"
+#include "recurrence_entry.inc"
 #include "step_entry.inc"
 #include "convolution_entry.inc"
 #include "pooling_entry.inc"
@@ -248,8 +253,13 @@ static double mt_log_sum(double a, double b, double c) {
 #define real double
 #define FN(name) name##_f64
 #include "entries.inc"
+#include "reduce_entry.inc"
+#include "cross_entropy_entry.inc"
+#include "attention_entry.inc"
+#include "random_entry.inc"
 #include "learned_entry.inc"
 #include "layer_entries.inc"
+#include "recurrence_entry.inc"
 #include "step_entry.inc"
 #include "convolution_entry.inc"
 #include "pooling_entry.inc"

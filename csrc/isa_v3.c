@@ -18,6 +18,12 @@
 #define MT_ISA v3
 #define MT_TILE_BYTES 32
 #define MT_LINE_BYTES 32
+#define MT_PRODUCT_ROWS 6
+#define MT_PRODUCT_LEAST 0
+#define MT_PRODUCT_MOST 262144
+#define MT_STRIP 4
+#define MT_PACKED_PANEL_F32 24
+#define MT_PACKED_PANEL_F64 24
 #define MT_DOT_ROWS 2
 #define MT_ISA_NAME "x86-64-v3"
 #include "kernels.inc"

@@ -21,6 +21,13 @@
 #define MT_ISA v4
 #define MT_TILE_BYTES 128
 #define MT_LINE_BYTES 64
+/* OpenBLAS has kernels of its own for products below a million, which lose where b is transposed. */
+#define MT_PRODUCT_ROWS 12
+#define MT_PRODUCT_LEAST 1000000
+#define MT_PRODUCT_MOST 67108864
+#define MT_STRIP 8
+#define MT_PACKED_PANEL_F32 32
+#define MT_PACKED_PANEL_F64 24
 #define MT_DOT_ROWS 4
 #define MT_ISA_NAME "x86-64-v4"
 #include "kernels.inc"

@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include "recurrence.h"
 #include "windows.h"
 
 enum {
@@ -110,6 +111,13 @@ struct mt_attention {
     int causal;
 };
 
+/* A matrix product of op(a) (m, k) and op(b) (k, n), for product.inc, and its largest dimension. */
+struct mt_product {
+    int transpose_a, transpose_b;
+    int64_t m, n, k, a_stride, b_stride;
+};
+#define MT_PRODUCT_LIMIT 1024
+
 #define real float
 #define FN(name) name##_f32
 #include "kernels_dtype.h"
@@ -124,6 +132,8 @@ struct mt_attention {
 
 struct mt_isa {
     const char *name;
+    /* Multiplications of products that product.inc is faster at than BLAS; the least where b is plain. */
+    int64_t product_least, product_most;
     struct mt_kernels_f32 kernels_f32;
     struct mt_kernels_f64 kernels_f64;
     /* n words from the Philox counters that follow `offset`. */

@@ -64,10 +64,10 @@ struct FN(mt_kernels) {
                      const real *weight, const real *bias, real *mean, real *scale, real *y);
     void (*row_norm_backward)(int64_t first, int64_t last, const struct mt_row_norm *call,
                               const real *g, const real *x, const real *weight, const real *mean,
-                              const real *scale, real *out);
+                              const real *scale, double *channel_sums, real *out);
     void (*row_norm_weights)(int64_t first, int64_t last, const struct mt_row_norm *call,
                              const real *g, const real *x, const real *mean, const real *scale,
-                             real *weight_out, real *bias_out);
+                             const double *channel_sums, real *weight_out, real *bias_out);
     void (*channel_moments)(int64_t first, int64_t last, const struct mt_channels *call,
                             const real *x, real *variance, real *mean);
     void (*channel_norm)(int64_t first, int64_t last, const struct mt_channels *call, const real *x,
@@ -80,6 +80,20 @@ struct FN(mt_kernels) {
                                   const real *g, const real *x, const real *weight,
                                   const real *mean, const real *scale, const real *weight_sum,
                                   const real *bias_sum, real *out);
+    /* The right factor of a product, packed into panels of so many columns, by which recurrent layers
+     * multiply at each step: sequences [first, last) of a batch over all steps. */
+    void (*pack_columns)(int64_t columns, int64_t depth, const real *x, int64_t step, int64_t pace,
+                         real *packed);
+    int64_t packed_panel;
+    void (*recurrence)(const struct mt_recurrence *c, int64_t first, int64_t last,
+                       const real *gates, const real *panels, const real *bias, real *state,
+                       real *memory, real *output, real *before, real *kept, real *cells,
+                       real *cells_before, real *work);
+    void (*recurrence_backward)(const struct mt_recurrence *c, int64_t first, int64_t last,
+                                const real *g, const real *panels, const real *output,
+                                const real *before, const real *kept, const real *cells,
+                                const real *cells_before, real *state, real *memory, real *by_input,
+                                real *by_product, real *work);
     /* Recurrent cells of some sequences of n units. */
     void (*lstm_cell)(int64_t rows, int64_t n, const real *x, const real *h, const real *before,
                       real *gates, real *cell, real *y);
@@ -119,6 +133,9 @@ struct FN(mt_kernels) {
     void (*attention_backward)(const struct mt_attention *call, const real *q, const real *k,
                                const real *v, const real *mask, const real *g, const real *out,
                                const real *log_sum, real *dq, real *dk, real *dv);
+    /* Columns [first, last) of a small product; start is NULL for 0. */
+    void (*product)(const struct mt_product *call, int64_t first, int64_t last, const real *a,
+                    const real *b, const real *start, real *c);
     void (*random_uniform)(int64_t n, uint64_t seed, uint64_t offset, real *y);
     void (*rrelu)(int64_t n, real lower, real upper, uint64_t seed, uint64_t offset, const real *x,
                   real *slopes, real *y);

@@ -22,6 +22,15 @@
 #define MT_NOINLINE
 #endif
 
+/* Before a short inner loop that is to become vectors as a whole: written out, GCC would leave it scalar. */
+#if defined(__clang__)
+#define MT_AS_VECTORS _Pragma("clang loop unroll(disable)")
+#elif defined(__GNUC__)
+#define MT_AS_VECTORS _Pragma("GCC unroll 1")
+#else
+#define MT_AS_VECTORS
+#endif
+
 /* Before the body of a loop: in a file of this many, compilers give up inlining, and a loop around a call
  * is not vectorised. */
 #if defined(__GNUC__) || defined(__clang__)

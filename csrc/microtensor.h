@@ -4,11 +4,13 @@
 
 #include <stdint.h>
 
+#include "recurrence.h"
 #include "windows.h"
 
 /* [cffi: what follows, up to the matching line, is also given to cffi by build.py] */
 
 struct mt_convolution;
+struct mt_recurrence;
 struct mt_pool;
 
 /* The name of row `op` of the table of one kind ("unary", "binary", "rows", "rows_backward",
@@ -108,10 +110,27 @@ int mt_array_lstm_cell_backward(uintptr_t g, uintptr_t gates, uintptr_t before, 
 int mt_array_gru_cell(uintptr_t x, uintptr_t h, uintptr_t before, uintptr_t gates, uintptr_t y);
 int mt_array_gru_cell_backward(uintptr_t g, uintptr_t gates, uintptr_t before, uintptr_t x_out,
                                uintptr_t h_out, uintptr_t direct);
+/* A recurrent layer of a mode of recurrence.h; sizes are int64. What a mode has not is 0. */
+int mt_array_recurrence(int mode, int reverse, uintptr_t sizes, uintptr_t gates, uintptr_t weight,
+                        uintptr_t bias, uintptr_t state, uintptr_t memory, uintptr_t output,
+                        uintptr_t before, uintptr_t kept, uintptr_t cells, uintptr_t cells_before);
+int mt_array_recurrence_backward(int mode, int reverse, uintptr_t sizes, uintptr_t g,
+                                 uintptr_t weight, uintptr_t output, uintptr_t before,
+                                 uintptr_t kept, uintptr_t cells, uintptr_t cells_before,
+                                 uintptr_t state, uintptr_t memory, uintptr_t by_input,
+                                 uintptr_t by_product);
 int64_t mt_array_embedding(uintptr_t weight, uintptr_t index, uintptr_t y);
 int64_t mt_array_embedding_backward(int64_t padding, uintptr_t g, uintptr_t index, uintptr_t out);
 /* y = x, of the same shape and dtype; a matrix x may lie column by column. */
 int mt_array_copy(uintptr_t x, uintptr_t y);
+/* y = x, or y += x, for arrays of any strides that do not overlap; x is broadcast. */
+int mt_array_move(int adds, uintptr_t x, uintptr_t y);
+int mt_array_norm(double order, int64_t place, uintptr_t x, uintptr_t norms);
+int mt_array_shrink(double maximum, uintptr_t norm, uintptr_t x);
+int mt_array_clamp(double low, double high, uintptr_t x);
+int mt_array_inverse_root(double eps, uintptr_t x, uintptr_t out);
+int mt_array_running_update(double correction, double momentum, uintptr_t tracked, uintptr_t mean,
+                            uintptr_t variance, uintptr_t running_mean, uintptr_t running_var);
 /* y = value, of float32 or float64. */
 int mt_array_fill(double value, uintptr_t y);
 int mt_array_ctc(int64_t blank, int zero_infinity, uintptr_t x, uintptr_t targets, uintptr_t frames,
@@ -153,6 +172,12 @@ const char *mt_plan_entry(int i);
  * that; -1 if none has. */
 int64_t mt_plan_held(int64_t count, const int64_t *objects);
 int64_t mt_plan_run(const int64_t *words, int64_t first, int64_t last);
+/* The usual call of a plan of `last` words: copy up to four inputs (0 where there are fewer) into the plan's
+ * own, whose objects are the first four numbers of `own`, and run it. Behind them stand `held` objects as
+ * mt_plan_held takes them. Returns as mt_plan_run does, or, with nothing run, -2 if an input is not of the
+ * plan's shape and dtype, and -3 if an object is held by somebody. */
+int64_t mt_plan_call(const int64_t *words, int64_t last, const int64_t *own, int64_t held,
+                     uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d);
 /* A plan of `last` words again and again, for `steps` batches or until `seconds` are over. A table is
  * (address, address, bytes) for each array: inputs are rows and the plan's buffer, outputs the plan's buffer and
  * where each step's value goes. Sets bad[0] as mt_plan_run returns; returns the steps done whole. */

@@ -1,11 +1,11 @@
 /* The entries that take arrays as NumPy's objects: check them, then call the entry of their dtype. What
- * an entry cannot take it refuses with -1, having done nothing, and Python calls the NumPy twin. */
-#include "ndarray.h"
+ * an entry cannot take it refuses with -1, having done nothing, and Python calls the NumPy twin. Here are
+ * those of activations, arithmetic, reductions, copies and random numbers. */
+#include "ndarray_entries.h"
 
-#include <stddef.h>
 #include <string.h>
 
-#include "microtensor.h"
+#include "kernels.h"
 
 const void *mt_ndarray_type;
 const void *mt_dtype_f32, *mt_dtype_f64, *mt_dtype_i64, *mt_dtype_u64, *mt_dtype_u32;
@@ -27,20 +27,6 @@ int mt_ndarray_reads(uintptr_t object, uintptr_t data, uintptr_t dtype, int64_t 
            array->dtype == (const void *)dtype && array->ndim == 2 && array->shape[0] == rows &&
            array->shape[1] == columns && array->strides[0] == row_stride &&
            array->strides[1] == column_stride;
-}
-
-/* Call `entry`_f32 or _f64, as the dtype says, with `...`; -1 for any other dtype. Inside the arguments
- * IN(a) and OUT(a) are the data of arrays. */
-#define IN(array) ((const void *)(array)->data)
-#define OUT(array) ((void *)(array)->data)
-#define DISPATCH(dtype_, entry, ...)                                                               \
-    ((dtype_) == mt_dtype_f32   ? entry##_f32(__VA_ARGS__)                                         \
-     : (dtype_) == mt_dtype_f64 ? entry##_f64(__VA_ARGS__)                                         \
-                                : -1)
-
-/* Whether an array has the dtype and so many elements. */
-static int has(const struct mt_ndarray *array, const void *dtype, int64_t size) {
-    return array && array->dtype == dtype && mt_size(array) == size;
 }
 
 int mt_array_unary(int op, double p, double q, uintptr_t x_, uintptr_t y_) {
@@ -96,10 +82,28 @@ static int is_column_of(const struct mt_ndarray *x, const struct mt_ndarray *y) 
     return i == x->ndim;
 }
 
+/* Integers wrap around, as NumPy's do. */
+static int integer_arithmetic(int op, const struct mt_ndarray *a, const struct mt_ndarray *b,
+                              const struct mt_ndarray *y) {
+    const int64_t n = mt_size(y), step_a = mt_size(a) != 1, step_b = mt_size(b) != 1;
+    const uint64_t *p = (const uint64_t *)a->data, *q = (const uint64_t *)b->data;
+    uint64_t *out = (uint64_t *)y->data;
+    if ((step_a && mt_size(a) != n) || (step_b && mt_size(b) != n))
+        return -1;
+    if (op != MT_BINARY_add && op != MT_BINARY_sub && op != MT_BINARY_mul)
+        return -1;
+    for (int64_t i = 0; i < n; i++, p += step_a, q += step_b)
+        out[i] = op == MT_BINARY_add ? *p + *q : op == MT_BINARY_sub ? *p - *q : *p * *q;
+    return 0;
+}
+
 int mt_array_arithmetic(int op, int right, int left, uintptr_t a_, uintptr_t b_, uintptr_t y_) {
     const struct mt_ndarray *a = mt_input(a_), *b = mt_input(b_), *y = mt_output(y_);
-    if (!a || !b || !y || a->dtype != y->dtype || b->dtype != y->dtype ||
-        (y->dtype != mt_dtype_f32 && y->dtype != mt_dtype_f64))
+    if (!a || !b || !y || a->dtype != y->dtype || b->dtype != y->dtype)
+        return -1;
+    if (y->dtype == mt_dtype_i64)
+        return integer_arithmetic(op, a, b, y);
+    if (y->dtype != mt_dtype_f32 && y->dtype != mt_dtype_f64)
         return -1;
     const int64_t n = mt_size(y), a_size = mt_size(a), b_size = mt_size(b);
     if (a_size == n && b_size == n)
@@ -119,13 +123,6 @@ int mt_array_arithmetic(int op, int right, int left, uintptr_t a_, uintptr_t b_,
     if (b_size == n && is_column_of(a, y))
         return DISPATCH(y->dtype, mt_unary_rows, left, a_size, n / a_size, IN(a), IN(b), OUT(y));
     return -1;
-}
-
-static int same_shape(const struct mt_ndarray *a, const struct mt_ndarray *b) {
-    int same = a->ndim == b->ndim && a->dtype == b->dtype;
-    for (int i = 0; same && i < a->ndim; i++)
-        same = a->shape[i] == b->shape[i];
-    return same;
 }
 
 /* Whether y holds one row for each pair of rows of x. */
@@ -308,229 +305,6 @@ int mt_array_var_mean(uint64_t dims, double correction, uintptr_t x_, uintptr_t 
                     mean ? OUT(mean) : NULL);
 }
 
-/* A matrix as BLAS takes it: stored by rows or by columns, each next to the other or further apart. */
-struct operand {
-    const void *data, *dtype;
-    int64_t rows, columns, stride;
-    int transposed;
-};
-
-static int as_operand(uintptr_t object, int64_t itemsize, struct operand *matrix) {
-    const struct mt_ndarray *array = (const struct mt_ndarray *)object;
-    if (array->type != mt_ndarray_type || array->ndim != 2)
-        return 0;
-    const int64_t rows = array->shape[0], columns = array->shape[1];
-    *matrix = (struct operand){array->data, array->dtype, rows, columns, columns, 0};
-    if (array->flags & MT_FLAG_C_CONTIGUOUS)
-        return 1;
-    matrix->transposed = array->strides[0] == itemsize && array->strides[1] != itemsize;
-    const int64_t along = array->strides[!matrix->transposed];
-    const int64_t across = array->strides[matrix->transposed];
-    matrix->stride = across / itemsize;
-    return along == itemsize && across % itemsize == 0 &&
-           matrix->stride >= (matrix->transposed ? rows : columns);
-}
-
-int mt_array_matmul(uintptr_t a_, uintptr_t b_, uintptr_t c_) {
-    const struct mt_ndarray *c = mt_output(c_);
-    if (!c || c->ndim != 2)
-        return -1;
-    const int64_t itemsize = c->dtype == mt_dtype_f32 ? 4 : 8;
-    struct operand a, b;
-    if (!as_operand(a_, itemsize, &a) || !as_operand(b_, itemsize, &b) || a.dtype != c->dtype ||
-        b.dtype != c->dtype || a.columns != b.rows || c->shape[0] != a.rows ||
-        c->shape[1] != b.columns)
-        return -1;
-    return DISPATCH(c->dtype, mt_matmul, a.transposed, b.transposed, a.rows, b.columns, a.columns,
-                    a.data, a.stride, b.data, b.stride, OUT(c));
-}
-
-int mt_array_linear(uintptr_t x_, uintptr_t weight_, uintptr_t bias_, uintptr_t y_) {
-    const struct mt_ndarray *x = mt_input(x_), *weight = mt_input(weight_), *y = mt_output(y_);
-    const struct mt_ndarray *bias = mt_input(bias_);
-    if (!x || !weight || !y || (bias_ && !bias) || x->ndim != 2 || weight->ndim != 2 ||
-        y->ndim != 2)
-        return -1;
-    const int64_t rows = x->shape[0], inputs = x->shape[1], outputs = weight->shape[0];
-    if (x->dtype != y->dtype || weight->dtype != y->dtype || weight->shape[1] != inputs ||
-        y->shape[0] != rows || y->shape[1] != outputs ||
-        (bias && (bias->dtype != y->dtype || mt_size(bias) != outputs)))
-        return -1;
-    return DISPATCH(y->dtype, mt_linear, rows, inputs, outputs, IN(x), IN(weight),
-                    bias ? IN(bias) : NULL, OUT(y));
-}
-
-/* The heads of an attention: a (batch, heads, rows, columns) array whose rows need not be neighbours. */
-struct heads {
-    const struct mt_ndarray *array;
-    int64_t shape[4];
-    uintptr_t first, last; /* what memory they lie in */
-};
-
-/* Read one; strides gets its three, in elements. A mask may repeat everything (strides of 0), an input
- * what comes before its rows, an output nothing. */
-static int read_heads(uintptr_t object, const void *dtype, int is_mask, int is_output,
-                      struct heads *heads, int64_t *strides) {
-    const struct mt_ndarray *array = (const struct mt_ndarray *)object;
-    if (!array || array->type != mt_ndarray_type || array->ndim != 4 || array->dtype != dtype ||
-        (is_output && !(array->flags & MT_FLAG_WRITEABLE)))
-        return 0;
-    const int64_t itemsize = dtype == mt_dtype_f32 ? 4 : 8;
-    heads->array = array;
-    heads->first = heads->last = (uintptr_t)array->data;
-    for (int i = 0; i < 4; i++) {
-        const int64_t n = heads->shape[i] = array->shape[i], stride = array->strides[i];
-        if (n == 0)
-            return 0;
-        if (n > 1 && (stride < 0 || stride % itemsize || (is_output && stride == 0)))
-            return 0;
-        if (i < 3)
-            strides[i] = n > 1 ? stride / itemsize : 0;
-        else if (n > 1 && stride != itemsize && !is_mask)
-            return 0;
-        heads->last += n > 1 ? (uintptr_t)((n - 1) * stride) : 0;
-    }
-    heads->last += (uintptr_t)itemsize;
-    if (is_mask)
-        return 1;
-    if (heads->shape[2] == 1)
-        strides[2] = heads->shape[3]; /* as BLAS would have it */
-    return strides[2] >= heads->shape[3];
-}
-
-static int apart_from(const struct heads *a, const struct heads *b) {
-    return a->last <= b->first || b->last <= a->first;
-}
-
-/* What an attention and its gradient are given alike; strides has room for the gradient's. */
-struct attention {
-    struct heads q, k, v, mask, out;
-    int64_t sizes[6], strides[27], mask_step;
-    const void *dtype;
-};
-
-static int read_attention(struct attention *call, int writes, uintptr_t q, uintptr_t k, uintptr_t v,
-                          uintptr_t mask, uintptr_t out) {
-    const struct mt_ndarray *query = (const struct mt_ndarray *)q;
-    if (!query || query->type != mt_ndarray_type)
-        return 0;
-    call->dtype = query->dtype;
-    call->mask_step = 0;
-    memset(call->strides, 0, sizeof call->strides);
-    if (!read_heads(q, call->dtype, 0, 0, &call->q, call->strides) ||
-        !read_heads(k, call->dtype, 0, 0, &call->k, call->strides + 3) ||
-        !read_heads(v, call->dtype, 0, 0, &call->v, call->strides + 6) ||
-        !read_heads(out, call->dtype, 0, writes, &call->out, call->strides + 12) ||
-        (mask && !read_heads(mask, call->dtype, 1, 0, &call->mask, call->strides + 9)))
-        return 0;
-    const int64_t sizes[6] = {call->q.shape[0], call->q.shape[1], call->q.shape[2],
-                              call->k.shape[2], call->q.shape[3], call->v.shape[3]};
-    memcpy(call->sizes, sizes, sizeof sizes);
-    for (int i = 0; i < 2; i++)
-        if (call->k.shape[i] != sizes[i] || call->v.shape[i] != sizes[i] ||
-            call->out.shape[i] != sizes[i] || (mask && call->mask.shape[i] != sizes[i]))
-            return 0;
-    if (mask) {
-        const int64_t itemsize = call->dtype == mt_dtype_f32 ? 4 : 8;
-        if (call->mask.shape[2] != sizes[2] || call->mask.shape[3] != sizes[3])
-            return 0;
-        call->mask_step = sizes[3] > 1 ? call->mask.array->strides[3] / itemsize : 0;
-    }
-    return call->k.shape[3] == sizes[4] && call->v.shape[2] == sizes[3] &&
-           call->out.shape[2] == sizes[2] && call->out.shape[3] == sizes[5];
-}
-
-int mt_array_attention(double scale, int causal, uintptr_t q, uintptr_t k, uintptr_t v,
-                       uintptr_t mask, uintptr_t log_sum_, uintptr_t out) {
-    const struct mt_ndarray *log_sum = mt_output(log_sum_);
-    struct attention call;
-    if (!read_attention(&call, 1, q, k, v, mask, out) ||
-        !has(log_sum, call.dtype, call.sizes[0] * call.sizes[1] * call.sizes[2]) ||
-        !apart_from(&call.q, &call.out) || !apart_from(&call.k, &call.out) ||
-        !apart_from(&call.v, &call.out) || (mask && !apart_from(&call.mask, &call.out)))
-        return -1;
-    return DISPATCH(call.dtype, mt_attention, call.sizes, call.strides, call.mask_step, scale,
-                    causal, IN(call.q.array), IN(call.k.array), IN(call.v.array),
-                    mask ? IN(call.mask.array) : NULL, OUT(log_sum), OUT(call.out.array));
-}
-
-int mt_array_attention_backward(double scale, int causal, uintptr_t q, uintptr_t k, uintptr_t v,
-                                uintptr_t mask, uintptr_t out, uintptr_t g_, uintptr_t log_sum_,
-                                uintptr_t dq_, uintptr_t dk_, uintptr_t dv_) {
-    const struct mt_ndarray *log_sum = mt_input(log_sum_);
-    const uintptr_t outputs[3] = {dq_, dk_, dv_};
-    struct heads g, made[3];
-    struct attention call;
-    if (!read_attention(&call, 0, q, k, v, mask, out) ||
-        !has(log_sum, call.dtype, call.sizes[0] * call.sizes[1] * call.sizes[2]) ||
-        !read_heads(g_, call.dtype, 0, 0, &g, call.strides + 15) ||
-        memcmp(g.shape, call.out.shape, sizeof g.shape) != 0)
-        return -1;
-    const struct heads *given[3] = {&call.q, &call.k, &call.v};
-    for (int i = 0; i < 3; i++) {
-        if (!read_heads(outputs[i], call.dtype, 0, 1, &made[i], call.strides + 18 + 3 * i) ||
-            memcmp(made[i].shape, given[i]->shape, sizeof made[i].shape) != 0 ||
-            !apart_from(&made[i], &g) || !apart_from(&made[i], &call.out) ||
-            (mask && !apart_from(&made[i], &call.mask)))
-            return -1;
-        for (int j = 0; j < 3; j++)
-            if (!apart_from(&made[i], given[j]) || (j < i && !apart_from(&made[i], &made[j])))
-                return -1;
-    }
-    return DISPATCH(call.dtype, mt_attention_backward, call.sizes, call.strides, call.mask_step,
-                    scale, causal, IN(call.q.array), IN(call.k.array), IN(call.v.array),
-                    mask ? IN(call.mask.array) : NULL, IN(call.out.array), IN(g.array), IN(log_sum),
-                    OUT(made[0].array), OUT(made[1].array), OUT(made[2].array));
-}
-
-/* What a cross-entropy and its gradient are given alike. */
-struct cross_entropy {
-    const struct mt_ndarray *x, *target, *weight;
-    int64_t rows, columns;
-};
-
-static int read_cross_entropy(struct cross_entropy *call, uintptr_t x, uintptr_t target,
-                              uintptr_t weight) {
-    *call = (struct cross_entropy){.x = mt_input(x), .target = mt_input(target)};
-    if (!call->x || call->x->ndim != 2)
-        return 0;
-    call->rows = call->x->shape[0];
-    call->columns = call->x->shape[1];
-    call->weight = mt_input(weight);
-    return has(call->target, mt_dtype_i64, call->rows) &&
-           (!weight || has(call->weight, call->x->dtype, call->columns));
-}
-
-int64_t mt_array_cross_entropy(int reduction, int64_t ignore_index, double label_smoothing,
-                               uintptr_t x, uintptr_t target, uintptr_t weight, uintptr_t log_sum_,
-                               uintptr_t total_, uintptr_t out_) {
-    const struct mt_ndarray *log_sum = mt_output(log_sum_), *total = mt_output(total_);
-    const struct mt_ndarray *out = mt_output(out_);
-    struct cross_entropy call;
-    if (!read_cross_entropy(&call, x, target, weight) || !has(log_sum, call.x->dtype, call.rows) ||
-        !has(total, call.x->dtype, 1) || !has(out, call.x->dtype, reduction ? 1 : call.rows) ||
-        (call.x->dtype != mt_dtype_f32 && call.x->dtype != mt_dtype_f64))
-        return -2;
-    return DISPATCH(call.x->dtype, mt_cross_entropy, call.rows, call.columns, reduction,
-                    ignore_index, label_smoothing, IN(call.x), IN(call.target),
-                    call.weight ? IN(call.weight) : NULL, OUT(log_sum), OUT(total), OUT(out));
-}
-
-int mt_array_cross_entropy_backward(int reduction, int64_t ignore_index, double label_smoothing,
-                                    uintptr_t g_, uintptr_t x, uintptr_t target, uintptr_t weight,
-                                    uintptr_t log_sum_, uintptr_t total_, uintptr_t out_) {
-    const struct mt_ndarray *g = mt_input(g_), *log_sum = mt_input(log_sum_);
-    const struct mt_ndarray *total = mt_input(total_), *out = mt_output(out_);
-    struct cross_entropy call;
-    if (!read_cross_entropy(&call, x, target, weight) || !has(log_sum, call.x->dtype, call.rows) ||
-        !has(total, call.x->dtype, 1) || !has(g, call.x->dtype, reduction ? 1 : call.rows) ||
-        !out || !same_shape(call.x, out))
-        return -1;
-    return DISPATCH(call.x->dtype, mt_cross_entropy_backward, call.rows, call.columns, reduction,
-                    ignore_index, label_smoothing, IN(g), IN(call.x), IN(call.target),
-                    call.weight ? IN(call.weight) : NULL, IN(log_sum), IN(total), OUT(out));
-}
-
 /* y (rows, columns) = x, which lies column by column, in blocks that stay in cache. */
 #define MT_TRANSPOSE(name, type)                                                                   \
     static void name(int64_t rows, int64_t columns, const type *x, type *y) {                      \
@@ -569,67 +343,21 @@ int mt_array_copy(uintptr_t x_, uintptr_t y_) {
 
 int mt_array_fill(double value, uintptr_t y_) {
     const struct mt_ndarray *y = mt_output(y_);
-    if (!y || (y->dtype != mt_dtype_f32 && y->dtype != mt_dtype_f64))
+    if (!y || (y->dtype != mt_dtype_f32 && y->dtype != mt_dtype_f64 && y->dtype != mt_dtype_i64))
         return -1;
     const int64_t n = mt_size(y);
-    if (y->dtype == mt_dtype_f32)
+    if (y->dtype == mt_dtype_i64) {
+        if (!(value >= -0x1p53 && value <= 0x1p53) || value != (double)(int64_t)value)
+            return -1;
+        for (int64_t i = 0; i < n; i++)
+            ((int64_t *)y->data)[i] = (int64_t)value;
+    } else if (y->dtype == mt_dtype_f32)
         for (int64_t i = 0; i < n; i++)
             ((float *)y->data)[i] = (float)value;
     else
         for (int64_t i = 0; i < n; i++)
             ((double *)y->data)[i] = value;
     return 0;
-}
-
-/* What ctc and its gradient are given alike. */
-struct ctc {
-    const struct mt_ndarray *x, *targets, *frames, *lengths;
-    int64_t steps, count, classes, longest, states;
-};
-
-static int read_ctc(struct ctc *call, uintptr_t x, uintptr_t targets, uintptr_t frames,
-                    uintptr_t lengths) {
-    *call = (struct ctc){
-        mt_input(x), mt_input(targets), mt_input(frames), mt_input(lengths), 0, 0, 0, 0, 0};
-    if (!call->x || call->x->ndim != 3 || !call->targets || call->targets->ndim != 2)
-        return 0;
-    call->steps = call->x->shape[0];
-    call->count = call->x->shape[1];
-    call->classes = call->x->shape[2];
-    call->longest = call->targets->shape[1];
-    call->states = 2 * call->longest + 1;
-    return has(call->targets, mt_dtype_i64, call->count * call->longest) &&
-           has(call->frames, mt_dtype_i64, call->count) &&
-           has(call->lengths, mt_dtype_i64, call->count);
-}
-
-int mt_array_ctc(int64_t blank, int zero_infinity, uintptr_t x, uintptr_t targets, uintptr_t frames,
-                 uintptr_t lengths, uintptr_t alpha_, uintptr_t out_) {
-    const struct mt_ndarray *alpha = mt_output(alpha_), *out = mt_output(out_);
-    struct ctc call;
-    if (!read_ctc(&call, x, targets, frames, lengths) ||
-        !has(alpha, mt_dtype_f64, call.steps * call.count * call.states) ||
-        !has(out, call.x->dtype, call.count))
-        return -1;
-    return DISPATCH(call.x->dtype, mt_ctc, call.steps, call.count, call.classes, call.longest,
-                    blank, zero_infinity, IN(call.x), IN(call.targets), IN(call.frames),
-                    IN(call.lengths), OUT(alpha), OUT(out));
-}
-
-int mt_array_ctc_backward(int64_t blank, int zero_infinity, uintptr_t g_, uintptr_t x,
-                          uintptr_t alpha_, uintptr_t targets, uintptr_t frames, uintptr_t lengths,
-                          uintptr_t scratch_, uintptr_t out_) {
-    const struct mt_ndarray *g = mt_input(g_), *alpha = mt_input(alpha_);
-    const struct mt_ndarray *scratch = mt_output(scratch_), *out = mt_output(out_);
-    struct ctc call;
-    if (!read_ctc(&call, x, targets, frames, lengths) ||
-        !has(alpha, mt_dtype_f64, call.steps * call.count * call.states) ||
-        !has(scratch, mt_dtype_f64, 2 * call.count * call.states) ||
-        !has(g, call.x->dtype, call.count) || !out || !same_shape(call.x, out))
-        return -1;
-    return DISPATCH(call.x->dtype, mt_ctc_backward, call.steps, call.count, call.classes,
-                    call.longest, blank, zero_infinity, IN(g), IN(call.x), IN(alpha),
-                    IN(call.targets), IN(call.frames), IN(call.lengths), OUT(scratch), OUT(out));
 }
 
 int mt_array_random_bits(uintptr_t state_, uintptr_t out_) {
@@ -668,186 +396,3 @@ int mt_array_dropout(double p, uintptr_t state_, uintptr_t x_, uintptr_t mask_, 
         return -1;
     return DISPATCH(x->dtype, mt_dropout, n, p, OUT(state), IN(x), OUT(mask), OUT(y));
 }
-
-/* --- layers ------------------------------------------------------------------------------------- */
-
-/* The data of an array of so many elements of a dtype, or NULL where there is none; `ok` becomes 0 where it is
- * another one. */
-static void *part(uintptr_t object, const void *dtype, int64_t size, int written, int *ok) {
-    const struct mt_ndarray *array = written ? mt_output(object) : mt_input(object);
-    if (!object)
-        return NULL;
-    if (!has(array, dtype, size))
-        *ok = 0;
-    return *ok ? array->data : NULL;
-}
-
-int mt_array_row_norm(int64_t groups, int64_t inner, int centered, double eps, uintptr_t x_,
-                      uintptr_t weight, uintptr_t bias, uintptr_t mean, uintptr_t scale,
-                      uintptr_t y) {
-    const struct mt_ndarray *x = mt_input(x_);
-    if (!x || x->ndim != 2 || inner < 1 || !scale || !y || (centered && !mean))
-        return -1;
-    const int64_t rows = x->shape[0], n = x->shape[1], weights = groups * (n / inner);
-    int ok = 1;
-    const void *w = part(weight, x->dtype, weights, 0, &ok);
-    const void *b = part(bias, x->dtype, weights, 0, &ok);
-    void *m = part(mean, x->dtype, rows, 1, &ok), *s = part(scale, x->dtype, rows, 1, &ok);
-    void *to = part(y, x->dtype, rows * n, 1, &ok);
-    return ok ? DISPATCH(x->dtype, mt_row_norm, rows, n, groups, inner, centered, eps, IN(x), w, b,
-                         m, s, to)
-              : -1;
-}
-
-int mt_array_row_norm_backward(int64_t groups, int64_t inner, int centered, uintptr_t g,
-                               uintptr_t x_, uintptr_t weight, uintptr_t mean, uintptr_t scale,
-                               uintptr_t out, uintptr_t weight_out, uintptr_t bias_out) {
-    const struct mt_ndarray *x = mt_input(x_);
-    if (!x || x->ndim != 2 || inner < 1 || !g || !scale || (centered && !mean))
-        return -1;
-    const int64_t rows = x->shape[0], n = x->shape[1], weights = groups * (n / inner);
-    int ok = 1;
-    const void *from = part(g, x->dtype, rows * n, 0, &ok);
-    const void *w = part(weight, x->dtype, weights, 0, &ok);
-    const void *m = part(mean, x->dtype, rows, 0, &ok), *s = part(scale, x->dtype, rows, 0, &ok);
-    void *to = part(out, x->dtype, rows * n, 1, &ok);
-    void *w_to = part(weight_out, x->dtype, weights, 1, &ok);
-    void *b_to = part(bias_out, x->dtype, weights, 1, &ok);
-    return ok ? DISPATCH(x->dtype, mt_row_norm_backward, rows, n, groups, inner, centered, from,
-                         IN(x), w, m, s, to, w_to, b_to)
-              : -1;
-}
-
-int mt_array_channel_moments(uintptr_t x_, uintptr_t variance, uintptr_t mean) {
-    const struct mt_ndarray *x = mt_input(x_);
-    if (!x || x->ndim != 3 || !variance || !mean)
-        return -1;
-    int ok = 1;
-    void *v = part(variance, x->dtype, x->shape[1], 1, &ok);
-    void *m = part(mean, x->dtype, x->shape[1], 1, &ok);
-    return ok ? DISPATCH(x->dtype, mt_channel_moments, x->shape[0], x->shape[1], x->shape[2], IN(x),
-                         v, m)
-              : -1;
-}
-
-int mt_array_channel_norm(uintptr_t x_, uintptr_t weight, uintptr_t bias, uintptr_t mean,
-                          uintptr_t scale, uintptr_t y) {
-    const struct mt_ndarray *x = mt_input(x_);
-    if (!x || x->ndim != 3 || !mean || !scale || !y)
-        return -1;
-    const int64_t channels = x->shape[1];
-    int ok = 1;
-    const void *w = part(weight, x->dtype, channels, 0, &ok);
-    const void *b = part(bias, x->dtype, channels, 0, &ok);
-    const void *m = part(mean, x->dtype, channels, 0, &ok);
-    const void *s = part(scale, x->dtype, channels, 0, &ok);
-    void *to = part(y, x->dtype, mt_size(x), 1, &ok);
-    return ok ? DISPATCH(x->dtype, mt_channel_norm, x->shape[0], channels, x->shape[2], IN(x), w, b,
-                         m, s, to)
-              : -1;
-}
-
-int mt_array_channel_norm_backward(int training, uintptr_t g, uintptr_t x_, uintptr_t weight,
-                                   uintptr_t mean, uintptr_t scale, uintptr_t out,
-                                   uintptr_t weight_out, uintptr_t bias_out) {
-    const struct mt_ndarray *x = mt_input(x_);
-    if (!x || x->ndim != 3 || !g || !mean || !scale || !weight_out || !bias_out)
-        return -1;
-    const int64_t channels = x->shape[1];
-    int ok = 1;
-    const void *from = part(g, x->dtype, mt_size(x), 0, &ok);
-    const void *w = part(weight, x->dtype, channels, 0, &ok);
-    const void *m = part(mean, x->dtype, channels, 0, &ok);
-    const void *s = part(scale, x->dtype, channels, 0, &ok);
-    void *to = part(out, x->dtype, mt_size(x), 1, &ok);
-    void *w_to = part(weight_out, x->dtype, channels, 1, &ok);
-    void *b_to = part(bias_out, x->dtype, channels, 1, &ok);
-    return ok ? DISPATCH(x->dtype, mt_channel_norm_backward, x->shape[0], channels, x->shape[2],
-                         training, from, IN(x), w, m, s, to, w_to, b_to)
-              : -1;
-}
-
-int mt_array_lstm_cell(uintptr_t x_, uintptr_t h, uintptr_t before, uintptr_t gates, uintptr_t cell,
-                       uintptr_t y) {
-    const struct mt_ndarray *x = mt_input(x_);
-    if (!x || x->ndim != 2 || x->shape[1] % 4 || !h || !before || !gates || !cell || !y)
-        return -1;
-    const int64_t rows = x->shape[0], n = x->shape[1] / 4;
-    int ok = 1;
-    const void *hidden = part(h, x->dtype, 4 * rows * n, 0, &ok);
-    const void *past = part(before, x->dtype, rows * n, 0, &ok);
-    void *g = part(gates, x->dtype, 4 * rows * n, 1, &ok);
-    void *c = part(cell, x->dtype, rows * n, 1, &ok), *to = part(y, x->dtype, rows * n, 1, &ok);
-    return ok ? DISPATCH(x->dtype, mt_lstm_cell, rows, n, IN(x), hidden, past, g, c, to) : -1;
-}
-
-int mt_array_lstm_cell_backward(uintptr_t g_, uintptr_t gates, uintptr_t before, uintptr_t cell,
-                                uintptr_t cell_gradient, uintptr_t out) {
-    const struct mt_ndarray *g = mt_input(g_);
-    if (!g || g->ndim != 2 || !gates || !before || !cell || !cell_gradient || !out)
-        return -1;
-    const int64_t rows = g->shape[0], n = g->shape[1];
-    int ok = 1;
-    const void *all = part(gates, g->dtype, 4 * rows * n, 0, &ok);
-    const void *past = part(before, g->dtype, rows * n, 0, &ok);
-    const void *c = part(cell, g->dtype, rows * n, 0, &ok);
-    void *d = part(cell_gradient, g->dtype, rows * n, 1, &ok);
-    void *to = part(out, g->dtype, 4 * rows * n, 1, &ok);
-    return ok ? DISPATCH(g->dtype, mt_lstm_cell_backward, rows, n, IN(g), all, past, c, d, to) : -1;
-}
-
-int mt_array_gru_cell(uintptr_t x_, uintptr_t h, uintptr_t before, uintptr_t gates, uintptr_t y) {
-    const struct mt_ndarray *x = mt_input(x_);
-    if (!x || x->ndim != 2 || x->shape[1] % 3 || !h || !before || !gates || !y)
-        return -1;
-    const int64_t rows = x->shape[0], n = x->shape[1] / 3;
-    int ok = 1;
-    const void *hidden = part(h, x->dtype, 3 * rows * n, 0, &ok);
-    const void *past = part(before, x->dtype, rows * n, 0, &ok);
-    void *g = part(gates, x->dtype, 4 * rows * n, 1, &ok);
-    void *to = part(y, x->dtype, rows * n, 1, &ok);
-    return ok ? DISPATCH(x->dtype, mt_gru_cell, rows, n, IN(x), hidden, past, g, to) : -1;
-}
-
-int mt_array_gru_cell_backward(uintptr_t g_, uintptr_t gates, uintptr_t before, uintptr_t x_out,
-                               uintptr_t h_out, uintptr_t direct) {
-    const struct mt_ndarray *g = mt_input(g_);
-    if (!g || g->ndim != 2 || !gates || !before || !x_out || !h_out || !direct)
-        return -1;
-    const int64_t rows = g->shape[0], n = g->shape[1];
-    int ok = 1;
-    const void *all = part(gates, g->dtype, 4 * rows * n, 0, &ok);
-    const void *past = part(before, g->dtype, rows * n, 0, &ok);
-    void *x_to = part(x_out, g->dtype, 3 * rows * n, 1, &ok);
-    void *h_to = part(h_out, g->dtype, 3 * rows * n, 1, &ok);
-    void *to = part(direct, g->dtype, rows * n, 1, &ok);
-    return ok ? DISPATCH(g->dtype, mt_gru_cell_backward, rows, n, IN(g), all, past, x_to, h_to, to)
-              : -1;
-}
-
-int64_t mt_array_embedding(uintptr_t weight_, uintptr_t index_, uintptr_t y_) {
-    const struct mt_ndarray *weight = mt_input(weight_), *index = mt_input(index_);
-    const struct mt_ndarray *y = mt_output(y_);
-    if (!weight || weight->ndim != 2 || !index || index->dtype != mt_dtype_i64 ||
-        (weight->dtype != mt_dtype_f32 && weight->dtype != mt_dtype_f64))
-        return -2;
-    const int64_t count = mt_size(index), columns = weight->shape[1];
-    if (!has(y, weight->dtype, count * columns))
-        return -2;
-    return DISPATCH(weight->dtype, mt_embedding, weight->shape[0], columns, count, IN(index),
-                    IN(weight), OUT(y));
-}
-
-int64_t mt_array_embedding_backward(int64_t padding, uintptr_t g_, uintptr_t index_,
-                                    uintptr_t out_) {
-    const struct mt_ndarray *g = mt_input(g_), *index = mt_input(index_), *out = mt_output(out_);
-    if (!out || out->ndim != 2 || !index || index->dtype != mt_dtype_i64 ||
-        (out->dtype != mt_dtype_f32 && out->dtype != mt_dtype_f64))
-        return -2;
-    const int64_t count = mt_size(index), columns = out->shape[1];
-    if (!has(g, out->dtype, count * columns))
-        return -2;
-    return DISPATCH(out->dtype, mt_embedding_backward, out->shape[0], columns, count, padding,
-                    IN(index), IN(g), OUT(out));
-}
-#include "ndarray_windows.inc"

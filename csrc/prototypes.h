@@ -64,7 +64,8 @@ int FN(mt_var_mean)(int64_t outer, int64_t n, int64_t inner, double correction, 
                     real *variance, real *mean);
 
 /* c = op(a) op(b) with op(a) of shape (m, k), op(b) of shape (k, n), c (m, n) apart from a and b;
- * a_stride and b_stride are the leading dimensions of the arrays as stored. Calls BLAS. */
+ * a_stride and b_stride are the leading dimensions of the arrays as stored. Small products are our own
+ * (product.inc) where that is faster, the others BLAS's; -1 where there is none. */
 int FN(mt_matmul)(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, const real *a,
                   int64_t a_stride, const real *b, int64_t b_stride, real *c);
 
@@ -171,6 +172,20 @@ int FN(mt_lstm_cell_backward)(int64_t rows, int64_t n, const real *g, const real
 /* Likewise by x, by h, and by before but for what comes through h. */
 int FN(mt_gru_cell_backward)(int64_t rows, int64_t n, const real *g, const real *gates,
                              const real *before, real *x_out, real *h_out, real *direct);
+
+/* A recurrent layer over all steps, by the cells above. gates (rows, width) are the products with the input,
+ * weight (width, n), bias (width) or NULL; state and memory (batch, n) go from the first to the last, in
+ * place; output, before (the state before each step), cells and cells_before are (rows, n), kept (rows, 4 n). Modes
+ * without memory, cells or kept get NULL. All arrays are apart. */
+int FN(mt_recurrence)(const struct mt_recurrence *shape, const real *gates, const real *weight,
+                      const real *bias, real *state, real *memory, real *output, real *before,
+                      real *kept, real *cells, real *cells_before);
+/* From the gradient g of the output, or NULL, and those of the last state and memory, to those of the first, in
+ * place, of the gates, and of the products with the state, which are the same array but for a GRU. */
+int FN(mt_recurrence_backward)(const struct mt_recurrence *shape, const real *g, const real *weight,
+                               const real *output, const real *before, const real *kept,
+                               const real *cells, const real *cells_before, real *state,
+                               real *memory, real *by_input, real *by_product);
 
 /* y[i] = weight[index[i]], rows of a table (rows, columns). Returns -1; or the first place whose number is
  * not in [0, rows), with nothing written; or -2 for what other entries call -1. */

@@ -33,6 +33,38 @@ static inline int mt_is_direct(const struct mt_convolution *c) {
     return c->channels == 1 && c->outputs <= 2 && c->out[2] >= 4 && !mt_columns_are_input(c);
 }
 
+/* Groups of one channel in at most two dimensions, plane by plane (convolution_planes.inc). */
+#define MT_PLANE_TAPS 128
+#define MT_PLANE_SLACK 128 /* elements that are read and written beyond an end, for whole vectors */
+
+/* One phase of a padded plane, of `plane` elements; all phases together; the outputs counted along its rows. */
+struct mt_planes {
+    int64_t height, width, plane, size, count;
+};
+
+static inline struct mt_planes mt_planes_of(const struct mt_convolution *c) {
+    struct mt_planes p;
+    p.height = c->out[1] + c->dilation[1] * (c->kernel[1] - 1) / c->stride[1];
+    p.width = c->out[2] + c->dilation[2] * (c->kernel[2] - 1) / c->stride[2];
+    p.plane = p.height * p.width;
+    p.size = p.plane * c->stride[1] * c->stride[2];
+    p.count = (c->out[1] - 1) * p.width + c->out[2];
+    return p;
+}
+
+/* Whether a plane and most of what is computed are worth it: few outputs are left behind. */
+static inline int mt_takes_planes(const struct mt_convolution *c) {
+    const struct mt_planes p = mt_planes_of(c);
+    return c->channels == 1 && c->outputs <= 2 && c->in[0] == 1 && c->out[0] == 1 &&
+           c->kernel[0] == 1 && c->before[0] == 0 && c->kernel[1] * c->kernel[2] <= MT_PLANE_TAPS &&
+           !mt_columns_are_input(c) && p.width <= 2 * c->out[2] && p.size <= 65536;
+}
+
+static inline int64_t mt_planes_work(const struct mt_convolution *c, int64_t size) {
+    const struct mt_planes p = mt_planes_of(c);
+    return c->kernel[1] * c->kernel[2] * (8 / size + 1) + p.size + p.count + 2 * MT_PLANE_SLACK;
+}
+
 /* Choose blocks whose columns have about `room` elements: some rows of y, or some small samples. */
 static inline void mt_choose_blocks(struct mt_convolution *c, int64_t room) {
     const int64_t rows = c->out[0] * c->out[1], sample = rows * c->out[2];
@@ -63,6 +95,13 @@ static inline struct mt_convolution mt_turned(const struct mt_convolution *c) {
         turned.before[d] = c->dilation[d] * (c->kernel[d] - 1) - c->before[d];
     }
     return turned;
+}
+
+/* Whether the gradient by the input is a convolution of planes itself: of strides of 1. */
+static inline int mt_plane_is_turned(const struct mt_convolution *c) {
+    const struct mt_convolution turned = mt_turned(c);
+    return c->stride[1] == 1 && c->stride[2] == 1 && c->outputs == 1 && mt_takes_planes(c) &&
+           mt_takes_planes(&turned);
 }
 
 /* What windows see of each dimension, zeros included, with strides of 1. */

@@ -9,35 +9,10 @@ Example:
 """
 
 from math import e, inf, nan, pi
+from typing import TYPE_CHECKING
 
-from microtensor import (
-    amp,
-    autograd,
-    backends,
-    cuda,
-    distributions,
-    func,
-    functions,
-    linalg,
-    nn,
-    ops,
-    optim,
-    random,
-    return_types,
-    utils,
-)
-from microtensor.amp import autocast
-from microtensor.autograd import is_anomaly_enabled
-from microtensor.capturing import capture
+from microtensor import functions
 from microtensor.config import show_config
-from microtensor.determinism import (
-    are_deterministic_algorithms_enabled,
-    get_float32_matmul_precision,
-    is_deterministic_algorithms_warn_only_enabled,
-    set_float32_matmul_precision,
-    set_flush_denormal,
-    use_deterministic_algorithms,
-)
 from microtensor.devices import device
 from microtensor.dtypes import bool_ as bool
 from microtensor.dtypes import (
@@ -69,8 +44,6 @@ from microtensor.engine import (
     no_grad,
     set_grad_enabled,
 )
-from microtensor.func import vmap
-from microtensor.functions import *  # noqa: F403 - the declared ops, listed in functions.pyi
 from microtensor.kernels import get_num_threads, set_num_threads
 from microtensor.layouts import (
     channels_last,
@@ -80,6 +53,11 @@ from microtensor.layouts import (
     preserve_format,
     strided,
 )
+from microtensor.lazy import MISSING as _MISSING
+from microtensor.lazy import find_in_package as _find_in_package
+from microtensor.lazy import late as _late
+from microtensor.lazy import place as _place
+from microtensor.ops import find_function as _find_function
 from microtensor.printing import set_printoptions
 from microtensor.random import (
     Generator,
@@ -89,20 +67,51 @@ from microtensor.random import (
     seed,
     set_rng_state,
 )
-from microtensor.summary import summary
 from microtensor.tensor import Size, Tensor
-from microtensor.typed_tensors import (
-    BoolTensor,
-    ByteTensor,
-    CharTensor,
-    DoubleTensor,
-    FloatTensor,
-    HalfTensor,
-    IntTensor,
-    LongTensor,
-    ShortTensor,
-)
-from microtensor.utils.serialization import load, save
+
+# What is imported when it is first used; see microtensor/lazy.py.
+if TYPE_CHECKING:
+    from microtensor import (
+        amp,
+        autograd,
+        backends,
+        cuda,
+        distributions,
+        func,
+        linalg,
+        nn,
+        ops,
+        optim,
+        random,
+        return_types,
+        utils,
+    )
+    from microtensor.amp import autocast
+    from microtensor.autograd import is_anomaly_enabled
+    from microtensor.capturing import capture
+    from microtensor.determinism import (
+        are_deterministic_algorithms_enabled,
+        get_float32_matmul_precision,
+        is_deterministic_algorithms_warn_only_enabled,
+        set_float32_matmul_precision,
+        set_flush_denormal,
+        use_deterministic_algorithms,
+    )
+    from microtensor.func import vmap
+    from microtensor.functions import *  # noqa: F403 - the declared ops, listed in functions.pyi
+    from microtensor.module_summary import summary
+    from microtensor.typed_tensors import (
+        BoolTensor,
+        ByteTensor,
+        CharTensor,
+        DoubleTensor,
+        FloatTensor,
+        HalfTensor,
+        IntTensor,
+        LongTensor,
+        ShortTensor,
+    )
+    from microtensor.utils.serialization import load, save
 
 newaxis = None
 __version__ = "0.1.0"
@@ -195,3 +204,14 @@ __all__ = [
     "vmap",
 ]
 __all__ += functions.__all__
+
+if not TYPE_CHECKING:
+    _find_own = _find_in_package(__name__, everywhere=False)
+
+    def _find(name):
+        found = _MISSING if _place("mt", name) else _find_own(name)
+        return _find_function("mt", name) if found is _MISSING else found
+
+    __getattr__, __dir__ = _late(globals(), _find)
+    # The name of a file of this package, and of a function, which it is to stand for.
+    del globals()["tensor"]

@@ -3,8 +3,11 @@
 Editors and type checkers read linalg.pyi, which is generated from the declarations.
 """
 
-from microtensor.ops import published as _published
+from functools import partial
+
+from microtensor.lazy import late, listed
+from microtensor.ops import find_function
 from microtensor.ops.matrices import LinAlgError
 
-globals().update(_published["linalg"])
-__all__ = ["LinAlgError", *sorted(_published["linalg"])]
+__all__ = ["LinAlgError", *sorted(listed("linalg"))]
+__getattr__, __dir__ = late(globals(), partial(find_function, "linalg"))

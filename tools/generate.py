@@ -7,9 +7,11 @@ python tools/generate.py --check   fail if one of them is not current
 from __future__ import annotations
 
 import argparse
+import ast
 import inspect
 import re
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,16 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from microtensor import optim  # noqa: E402
-from microtensor.ops import Op, methods, properties, published, registry, signatures  # noqa: E402
+from microtensor.autograd import walk  # noqa: E402, F401 - which declares backward
+from microtensor.ops import (  # noqa: E402
+    Op,
+    methods,
+    properties,
+    published,
+    registry,
+    signatures,
+    sources,
+)
 from microtensor.ops.activations import ACTIVATIONS, ARTICLE  # noqa: E402
 from microtensor.ops.declare import parse_signature  # noqa: E402
 
@@ -113,7 +124,7 @@ def stub_methods() -> str:
     """Give the stub of Tensor's attached methods."""
     lines = [STUB_HEAD, "class TensorMethods:", '    """What ops attach to Tensor."""\n']
     for name in sorted(methods):
-        if name in ("__getitem__", "__setitem__"):
+        if name in ("__getitem__", "__setitem__", "__array_ufunc__", "__array_function__"):
             continue
         if name.startswith("__"):
             lines.append(operator_stub(name))
@@ -123,11 +134,6 @@ def stub_methods() -> str:
     lines.append("    def __setitem__(self, index: Any, value: Any) -> None: ...\n")
     for name in sorted(properties):
         lines.append(f"    @property\n    def {name}(self) -> Tensor: ...\n")
-    lines.append(
-        "    def backward(\n        self,\n        gradient: Tensor | None = None,\n"
-        "        retain_graph: _bool | None = None,\n        create_graph: _bool = False,\n"
-        "        inputs: Any = None,\n    ) -> None: ...\n"
-    )
     return "\n".join(lines)
 
 
@@ -150,6 +156,56 @@ def stub_activations() -> str:
         lines += ["    def forward(self, input: Tensor) -> Tensor: ..."]
     named = ", ".join(f'"{name}"' for name in sorted(["Swish", *MODULES]))
     return "\n".join([*lines, "", "Swish = SiLU", "", f"__all__ = [{named}]", ""])
+
+
+# Packages whose modules are imported when they are first used.
+LATE_PACKAGES = ("", ".autograd", ".nn", ".nn.losses", ".optim")
+
+
+def late_imports(package: str) -> dict[str, list[str]]:
+    """Give the names that a package imports for type checkers alone, by their modules."""
+    path = ROOT / package.replace(".", "/") / "__init__.py"
+    found: dict[str, list[str]] = {}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not (isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"):
+            continue
+        for each in node.body:
+            if isinstance(each, ast.ImportFrom) and each.module not in (package, None):
+                found[each.module] = [alias.name for alias in each.names]
+    return found
+
+
+def index() -> str:
+    """Give the table of where every name is found that is imported when it is first used."""
+    from microtensor.nn import activations
+
+    sections: dict[str, dict[str, list[str]]] = {}
+    for section, names in sources.items():
+        sections[section] = {}
+        for name, module in sorted(names.items()):
+            sections[section].setdefault(module, []).append(name)
+    families = {"microtensor.ops.activations_gates": ["Swish"]}
+    for record in ACTIVATIONS.values():
+        if record.module in activations.MODULES:
+            families.setdefault(record.family, []).append(record.module)
+    sections["microtensor.nn.activations"] = families
+    for package in LATE_PACKAGES:
+        found = late_imports(f"microtensor{package}")
+        found.pop("microtensor.functions", None)
+        if package == ".nn":
+            found["microtensor.nn.activations"] = ["Swish", *activations.MODULES]
+        sections[f"microtensor{package}"] = found
+
+    notice = NOTICE.replace("microtensor/ops", "microtensor")
+    parts = ['"""Where names are found that are imported when first used: see lazy.py.\n']
+    parts += [f'{notice}\n"""\n', "INDEX: dict[str, dict[str, str]] = {"]
+    for section, modules in sections.items():
+        parts.append(f'    "{section}": {{')
+        for module in sorted(modules):
+            words = sorted(set(modules[module]))
+            parts += [f'        "{module}": """', textwrap.fill(" ".join(words), 96), '""",']
+        parts.append("    },")
+    return "\n".join([*parts, "}", ""])
 
 
 def activation_rows() -> list[str]:
@@ -338,6 +394,7 @@ def outputs() -> dict[Path, str]:
     """Give every derived file and what it should contain."""
     package = ROOT / "microtensor"
     return {
+        package / "index.py": index(),
         package / "functions.pyi": stub_module("mt"),
         package / "linalg.pyi": stub_module("linalg"),
         package / "nn" / "functional.pyi": stub_module("nn.functional"),

@@ -1,25 +1,30 @@
 """Differentiation, as users call it."""
 
-from microtensor.autograd import functional, graph
-from microtensor.autograd.anomaly import (
-    detect_anomaly,
-    is_anomaly_check_nan_enabled,
-    is_anomaly_enabled,
-    set_detect_anomaly,
-)
-from microtensor.autograd.drawing import graph_of
-from microtensor.autograd.function import Function
-from microtensor.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
-from microtensor.autograd.variable import Variable
-from microtensor.autograd.walk import backward, grad
-from microtensor.engine import (
-    enable_grad,
-    inference_mode,
-    is_grad_enabled,
-    is_inference_mode_enabled,
-    no_grad,
-    set_grad_enabled,
-)
+from typing import TYPE_CHECKING
+
+from microtensor.lazy import late
+
+if TYPE_CHECKING:
+    from microtensor.autograd import functional, graph
+    from microtensor.autograd.anomaly import (
+        detect_anomaly,
+        is_anomaly_check_nan_enabled,
+        is_anomaly_enabled,
+        set_detect_anomaly,
+    )
+    from microtensor.autograd.drawing import graph_of
+    from microtensor.autograd.function import Function
+    from microtensor.autograd.gradient_check import GradcheckError, gradcheck, gradgradcheck
+    from microtensor.autograd.variable import Variable
+    from microtensor.autograd.walk import backward, grad
+    from microtensor.engine import (
+        enable_grad,
+        inference_mode,
+        is_grad_enabled,
+        is_inference_mode_enabled,
+        no_grad,
+        set_grad_enabled,
+    )
 
 __all__ = [
     "Function",
@@ -43,3 +48,6 @@ __all__ = [
     "set_detect_anomaly",
     "set_grad_enabled",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = late(globals())

@@ -7,7 +7,7 @@ from typing import Any
 
 from microtensor.engine.anomaly import set_number_source, state, traced_number
 from microtensor.engine.node import next_number
-from microtensor.ops import registry
+from microtensor.ops.declare import registry
 
 
 def _switch(enabled: bool, check_nan: bool) -> tuple[bool, bool]:
@@ -17,7 +17,8 @@ def _switch(enabled: bool, check_nan: bool) -> tuple[bool, bool]:
         source: Any = traced_number if enabled else next_number
         set_number_source(source)
         for op in registry.values():
-            # The functions generated for ops read it among their own globals.
+            # The functions generated for ops read it among their own globals; those of ops
+            # declared later find the source of that moment.
             names = op.public.__globals__
             if "_next_number" in names:
                 names["_next_number"] = source

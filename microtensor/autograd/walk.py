@@ -10,6 +10,7 @@ import numpy as np
 from microtensor.engine import Node, recording, run_backward, set_mode
 from microtensor.ops.algebra import ARRAYS, TENSORS
 from microtensor.ops.arrays import constant, copied
+from microtensor.ops.declare import attach
 from microtensor.ops.joining import stack
 from microtensor.tensor import Leaf, Tensor, node_of, wrap
 
@@ -306,4 +307,9 @@ def _backward_method(
     backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
 
-Tensor.backward = _backward_method  # type: ignore[assignment, method-assign]
+attach(
+    "backward",
+    _backward_method,
+    "self: Tensor, gradient: Tensor | None = None, retain_graph: bool | None = None, "
+    "create_graph: bool = False, inputs: Any = None",
+)

@@ -12,23 +12,21 @@ from microtensor import kernels
 from microtensor.capturing.memory import Array, arrays_in, root_of
 
 native = kernels._native
-_INTEGERS, _REAL, _ARRAY = range(3)
+_NUMBER, _BITS = struct.Struct("d").pack, struct.Struct("q").unpack
 
 
 class Entry:
     """A function in C that a plan may call: its number, and what its arguments are."""
 
-    __slots__ = ("function", "kinds", "name", "number", "success", "takes_array")
+    __slots__ = ("function", "name", "number", "reals", "success", "takes_array")
 
     def __init__(self, number: int, name: str) -> None:
         self.number = number
         self.name = name
         self.function = getattr(native.lib, name)
-        self.kinds = [
-            _REAL if kind.cname == "double" else _ARRAY if kind.cname == "uintptr_t" else _INTEGERS
-            for kind in native.ffi.typeof(self.function).args
-        ]
-        self.takes_array = [kind == _ARRAY for kind in self.kinds]
+        kinds = [kind.cname for kind in native.ffi.typeof(self.function).args]
+        self.takes_array = [kind == "uintptr_t" for kind in kinds]
+        self.reals = [i for i, kind in enumerate(kinds) if kind == "double"]
         # Entries that may give the number of a bad row give -1 for success.
         self.success = -1 if native.ffi.typeof(self.function).result.cname == "int64_t" else 0
 
@@ -45,9 +43,19 @@ ENTRIES = _entries()
 
 
 class NativeCall:
-    """One call of an entry, with arrays as objects, and what it returned."""
+    """One call of an entry, with arrays as objects, and what it returned.
 
-    __slots__ = ("arguments", "before", "entry", "expected")
+    Args:
+        entry: what is called.
+        arguments: what it is called with.
+        expected: what it returned.
+        before: by place among the arguments, what the states it advances were.
+
+    Attributes:
+        places: of the arrays among the arguments.
+    """
+
+    __slots__ = ("arguments", "before", "entry", "expected", "places")
 
     def __init__(
         self, entry: Entry, arguments: list[Any], expected: int, before: dict[int, Array]
@@ -55,36 +63,43 @@ class NativeCall:
         self.entry = entry
         self.arguments = arguments
         self.expected = expected
-        self.before = before  # by place: what the states it advances were
+        self.before = before
+        self.places = [i for i, each in enumerate(arguments) if isinstance(each, np.ndarray)]
 
     def arrays(self) -> list[Array]:
         """Give the arrays among the arguments."""
-        return [each for each in self.arguments if isinstance(each, np.ndarray)]
+        return [self.arguments[i] for i in self.places]
+
+    def replace(self, replacement: Callable[[Any], Any]) -> None:
+        """Replace the arrays among the arguments."""
+        for i in self.places:
+            self.arguments[i] = replacement(self.arguments[i])
 
     def form(self) -> tuple[Any, ...]:
         """Give the call without the values in its arrays: it must not depend on these."""
-        return self.entry.name, *(
-            each.shape if isinstance(each, np.ndarray) else each for each in self.arguments
-        )
+        given = [*self.arguments]
+        for i in self.places:
+            given[i] = given[i].shape
+        return self.entry.name, *given
+
+    def _by_address(self) -> list[Any]:
+        given = [*self.arguments]
+        for i in self.places:
+            given[i] = id(given[i])
+        return given
 
     def again(self) -> bool:
         """Make the call once more, with the states as they were; say whether it went as before."""
         for place, state in self.before.items():
             self.arguments[place][...] = state
-        given = [id(each) if isinstance(each, np.ndarray) else each for each in self.arguments]
-        return bool(self.entry.function(*given) == self.expected)
+        return bool(self.entry.function(*self._by_address()) == self.expected)
 
-    def words(self, replaced: Callable[[Array], Array]) -> list[int]:
+    def words(self) -> list[int]:
         """Give the call as a plan holds it."""
-        given = [
-            id(replaced(each))
-            if isinstance(each, np.ndarray)
-            else struct.unpack("q", struct.pack("d", each))[0]
-            if kind == _REAL
-            else int(each)
-            for kind, each in zip(self.entry.kinds, self.arguments, strict=True)
-        ]
-        return [self.entry.number, len(given) + 3, self.expected, *given]
+        given = self._by_address()
+        for i in self.entry.reals:
+            given[i] = _BITS(_NUMBER(given[i]))[0]
+        return [self.entry.number, len(given) + 3, self.expected, *map(int, given)]
 
 
 class Step:
@@ -192,6 +207,8 @@ def filled(
     It is tried: called again, over rubbish, it has to give the same bits.
     """
     out = named.get("out", given[-1] if given else None)
+    if name == "clamp_into":  # which of rubbish, too, may make the limit everywhere
+        return None
     if not isinstance(out, np.ndarray) or not out.flags.writeable or out.dtype.hasobject:
         return None
     root = root_of(out)

@@ -32,16 +32,12 @@ class Captured:
         self.check = self._unchecked = check
         self._plans: dict[Any, list[Replay]] = {}
         self._latest: Replay | None = None
+        self.results: list[Any] = []
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Replay; or, where no plan fits, run the function and write it down."""
         latest = self._latest
-        if (
-            latest is not None
-            and not kwargs
-            and len(args) == len(latest.inputs)
-            and not self._unchecked
-        ):
+        if latest is not None and len(args) == latest.arity and not kwargs and not self._unchecked:
             result = latest.quick(*args)
             if result is not UNFIT:
                 return result
@@ -96,26 +92,31 @@ class Captured:
         generator: Any = None,
         epochs: int = 1,
         drop_last: bool | None = None,
-        progress: Callable[[int, int], Any] | None = None,
+        progress: Callable[[int, int | None], Any] | None = None,
     ) -> list[Any]:
         """Call the function with every minibatch, in C as far as the plan needs no Python.
 
         Args:
             data: tensors or arrays of the same length, one for each argument; a
-                :class:`TensorDataset`; or a :class:`DataLoader`, whose batches are called with.
+                :class:`TensorDataset`; a :class:`DataLoader`, or anything else that can be gone
+                through and gives batches: a tensor, or a tuple or list of arguments.
             batch_size: rows in a batch; 1 unless given, as for a loader.
             shuffle: whether each epoch has a new random order, the one a loader would have.
             generator: the source of that order; the default generator unless given.
             epochs: how often to go through the data.
             drop_last: whether to leave out a last batch that is smaller.
-            progress: called with the number of steps done and of all, about every 50 ms.
+            progress: called with the number of steps done and of all (None if that is not known
+                before), about every 50 ms.
 
         Returns:
-            What each call gives, in order.
+            What each call gives, in order. What there is by the time that Ctrl-C (between two
+            steps) or an exception ends it is in the attribute ``results``.
 
         Raises:
+            IndexError: a sampler names a row that is not there.
             TypeError: the data is none of these.
-            ValueError: a number is out of range, there is no data, or a loader comes with options.
+            ValueError: a number is out of range, there is no data, a loader comes with options,
+                or an iterator with several epochs.
         """
         from microtensor.capturing.epochs import run_epochs
 

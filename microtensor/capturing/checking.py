@@ -1,4 +1,4 @@
-"""Comparing replays with what the function does in eager mode."""
+"""Comparing replays with what the function does in eager mode: results, parameters, buffers."""
 
 from __future__ import annotations
 
@@ -33,6 +33,13 @@ class State:
         arrays += lasting
         distinct = {id(a): a for a in arrays if a.flags.writeable}
         self._arrays = [(array, array.copy()) for array in distinct.values()]
+        self._held: list[Any] = [
+            (registry, name, f"{name} of {type(module).__name__}", tensor, tensor._array.copy())
+            for module, _ in plan.guards.modules
+            for registry in (module._parameters, module._buffers)
+            for name, tensor in registry.items()
+            if tensor is not None
+        ]
         self._gradients = [(t, t._grad) for t, _ in plan.guards.left]
         self._options = [
             (group, dict(group)) for o in self._optimizers() for group in o.param_groups
@@ -50,6 +57,11 @@ class State:
         """Bring it back."""
         for array, values in self._arrays:
             array[...] = values
+        for registry, name, _, tensor, values in self._held:
+            if registry[name] is not tensor:
+                registry[name] = tensor
+            if tensor._array.tobytes() != values.tobytes():
+                tensor._array[...] = values
         for tensor, gradient in self._gradients:
             tensor._grad = gradient
         for group, options in self._options:
@@ -62,6 +74,14 @@ class State:
     def arrays(self) -> list[Array]:
         """Give the arrays whose values go from one call to the next, as they are now, copied."""
         return [array.copy() for array in self._lasting]
+
+    def held(self) -> dict[str, list[Any]]:
+        """Give the parameters and buffers of modules as they are now, copied, by name."""
+        found: dict[str, list[Any]] = {}
+        for registry, name, label, *_ in self._held:
+            now = registry.get(name)
+            found.setdefault(label, []).append(None if now is None else now._array.copy())
+        return found
 
 
 def checked(
@@ -82,7 +102,7 @@ def checked(
     try:
         eager = function(*args, **kwargs)
         outputs = [t._array.copy() for t in tensors_in(eager)]
-        after = state.arrays()
+        after, held = state.arrays(), state.held()
         left = [None if t._grad is None else t._grad._array.copy() for t, _ in plan.guards.left]
     finally:
         state.restore()
@@ -93,6 +113,9 @@ def checked(
         return UNFIT
     _compare("output", outputs, [t._array for t in tensors_in(result)])
     _compare("parameter, state or other tensor", after, state.arrays())
+    found = state.held()
+    for name, arrays in held.items():
+        _compare(name, arrays, found[name])
     now = [None if t._grad is None else t._grad._array for t, _ in plan.guards.left]
     _compare("gradient", left, now)
     return result

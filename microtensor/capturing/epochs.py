@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from microtensor.capturing.calls import native
+from microtensor.capturing.interrupts import Interrupts
 from microtensor.capturing.memory import address_of, rebuilt
 from microtensor.capturing.plan import Segment
 from microtensor.capturing.replay import Replay
 from microtensor.tensor import Tensor, wrap
-from microtensor.utils.data.dataset import TensorDataset
+from microtensor.utils.data.collate import default_collate
+from microtensor.utils.data.dataset import Dataset, TensorDataset
 from microtensor.utils.data.loader import DataLoader
+from microtensor.utils.data.sampler import (
+    BatchSampler,
+    RandomSampler,
+    SequentialSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
 
 _SECONDS = 0.05  # between two returns to Python, for the callback and for Ctrl-C
-Progress = Callable[[int, int], Any]
+Progress = Callable[[int, int | None], Any]
 
 
 def run_epochs(
@@ -27,28 +36,68 @@ def run_epochs(
     if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 0:
         raise ValueError(f"run: epochs must be a whole number, at least 0, got {epochs!r}")
     given = {name: value for name, value in options.items() if value is not None}
-    if isinstance(data, DataLoader):
+    results: list[Any] = []
+    step.results = results
+    loader: Any = data
+    if _loads(data):
         if given:
             raise ValueError(f"run: {', '.join(given)}: a loader has its own")
-        loader: Any = data
-        arrays = None
+        if epochs > 1 and isinstance(data, Iterator):
+            raise ValueError("run: an iterator can be gone through once: epochs must be 1")
+        arrays = _arrays(data.dataset) if _standard(data) else None
     else:
         arrays = _arrays(data)
         loader = DataLoader(TensorDataset(*map(wrap, arrays)), **given)
-    total = len(loader) * epochs
-    if epochs and not total:
-        raise ValueError("run: there is no data, or less than one batch with drop_last=True")
-    results: list[Any] = []
-    for _ in range(epochs):
-        if arrays is None:
-            for batch in loader:
-                values = batch if isinstance(batch, tuple | list) else (batch,)
-                results.append(step(*values))
-                if progress is not None:
-                    progress(len(results), total)
-        else:
-            _one_epoch(step, arrays, list(loader._requests()), results, progress, total)
+    try:
+        total = len(loader) * epochs
+    except TypeError:  # a stream
+        total = None
+    if total == 0 and epochs:
+        raise ValueError(_NOTHING)
+    with Interrupts() as interrupts:
+
+        def done() -> None:
+            if progress is not None:
+                progress(len(results), total)
+            interrupts.pass_on()
+
+        for _ in range(epochs):
+            if arrays is None:
+                for batch in loader:
+                    results.append(step(*(batch if isinstance(batch, tuple | list) else (batch,))))
+                    done()
+            else:
+                requests = [np.asarray(each, np.int64) for each in loader._requests()]
+                _one_epoch(step, arrays, requests, results, done)
+    if epochs and not results:
+        raise ValueError(_NOTHING)
     return results
+
+
+_NOTHING = "run: there is no data, or less than one batch with drop_last=True"
+_SAMPLERS = (RandomSampler, SequentialSampler, SubsetRandomSampler, WeightedRandomSampler)
+
+
+def _loads(data: Any) -> bool:
+    """Say whether something gives batches, not samples."""
+    if isinstance(data, Tensor | np.ndarray | tuple | list | str | bytes | dict):
+        return False
+    return isinstance(data, DataLoader) or (
+        not isinstance(data, Dataset) and isinstance(data, Iterable)
+    )
+
+
+def _standard(loader: Any) -> bool:
+    """Say whether a loader does no more than gather rows of tensors."""
+    return (
+        type(loader) is DataLoader
+        and type(loader.dataset) is TensorDataset
+        and loader.collate_fn is default_collate
+        and loader.num_workers == 0
+        and type(loader.batch_sampler) is BatchSampler
+        and type(loader.batch_sampler.sampler) in _SAMPLERS
+        and not any(tensor.requires_grad for tensor in loader.dataset.tensors)
+    )
 
 
 def _arrays(data: Any) -> list[Any]:
@@ -78,9 +127,12 @@ def _one_epoch(
     arrays: list[Any],
     requests: list[Any],
     results: list[Any],
-    progress: Progress | None,
-    total: int,
+    done: Callable[[], None],
 ) -> None:
+    rows = min(map(len, arrays))
+    for request in requests:
+        if request.size and not (request.min() >= 0 and request.max() < rows):
+            raise IndexError(f"run: a sampler names a row that is not among the {rows} there are")
     place = 0
     while place < len(requests):
         # One call with all its looks, which records where no plan fits; then as many in C as fit.
@@ -93,8 +145,7 @@ def _one_epoch(
             before = len(results)
             results.extend(_in_c(plan, arrays, np.concatenate(same), size))
             place += len(results) - before
-        if progress is not None:
-            progress(len(results), total)
+        done()
 
 
 def _whole(plan: Replay) -> bool:
@@ -123,7 +174,7 @@ def _in_c(plan: Replay, arrays: list[Any], order: Any, size: int) -> Iterator[An
     tables = [np.array(table, np.int64) for table in (order, reads, writes)]
     pointers = [native.ffi.cast("int64_t *", table.ctypes.data) for table in tables]
     bad = native.ffi.new("int64_t *")
-    done = 0
+    done, error = 0, None
     with plan.lock:
         if not plan.ready():
             return
@@ -134,15 +185,20 @@ def _in_c(plan: Replay, arrays: list[Any], order: Any, size: int) -> Iterator[An
                 len(reads), pointers[1], len(writes), pointers[2], _SECONDS, bad,
             )  # fmt: skip
             if bad[0] >= 0:
-                plan.program.resume(bad[0])
-                for array, keep in zip(outputs, kept, strict=True):
-                    keep[done] = array
-                done += 1
+                try:
+                    plan.program.resume(bad[0])
+                    for array, keep in zip(outputs, kept, strict=True):
+                        keep[done] = array
+                    done += 1
+                except Exception as raised:  # what the steps before have given comes first
+                    error = raised
         finally:
             plan.finish()
     for i in range(done):
         copies = {id(t): wrap(k[i, ...]) for t, k in zip(plan.outputs, kept, strict=True)}
         yield rebuilt(plan.structure, lambda t, copies=copies: t if t is None else copies[id(t)])
+    if error is not None:
+        raise error
 
 
 def _bytes(array: Any) -> int:

@@ -14,6 +14,7 @@ class Guards:
     """The state of modules, tensors and gradients that a record was made in.
 
     Attributes:
+        modules: those the function called, each with what it was.
         needed: tensors whose ``.grad`` the function went on from, each with what that was.
         left: tensors whose ``.grad`` it changed, each with what it left there.
         epoch: at which count all the rest was last found as it was.
@@ -30,7 +31,7 @@ class Guards:
                     f"attributes, of a {type(module).__name__}, where a replay would not find "
                     "them; write into the old ones: tensor.copy_(...)"
                 )
-        self._modules = list(recorder.modules.values())
+        self.modules = list(recorder.modules.values())
         own = {id(tensor) for tensor in inputs}
         leaves = [(t, g) for t, g in recorder.leaves.values() if id(t) not in own]
         self.needed = [(t, g) for t, g in leaves if g is not ANY]
@@ -54,7 +55,7 @@ class Guards:
     def _unchanged(self) -> bool:
         changed = epoch.changed
         return (
-            all(module_state(module) == state for module, state in self._modules)
+            all(module_state(module) == state for module, state in self.modules)
             and all(t._array is a and (t._node is None) is free for t, a, free in self._tensors)
             and not any(changed.get(key, 0) > self._since for key in self._others)
         )

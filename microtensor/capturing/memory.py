@@ -8,28 +8,39 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from microtensor.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
+# What arguments mostly are, asked first: a capture looks at each argument several times.
+_PLAIN = frozenset((ndarray, Tensor, int, float, bool, str, type(None)))
 
 
 def root_of(array: Array) -> Array:
     """Give the array that owns the memory, or the last one NumPy knows of."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
+    base = array.base
+    while isinstance(base, ndarray):
+        array, base = base, base.base
     return array
 
 
 def arrays_in(value: Any) -> list[Array]:
     """Give the arrays in nested arguments or results."""
-    if isinstance(value, np.ndarray):
-        return [value]
-    if isinstance(value, tuple | list):
-        return [array for each in value for array in arrays_in(each)]
-    if isinstance(value, dict):
-        return [array for each in value.values() for array in arrays_in(each)]
-    return []
+    found: list[Array] = []
+    _gather(value, found)
+    return found
+
+
+def _gather(value: Any, found: list[Array]) -> None:
+    if isinstance(value, ndarray):
+        found.append(value)
+    elif isinstance(value, tuple | list | dict):
+        for each in value.values() if isinstance(value, dict) else value:
+            if isinstance(each, ndarray):
+                found.append(each)
+            elif each.__class__ not in _PLAIN:
+                _gather(each, found)
 
 
 def altered(array: Array) -> Array:
@@ -80,13 +91,36 @@ def tensors_in(value: Any) -> list[Tensor]:
     return []
 
 
+_NUMBERS = frozenset((int, float, bool, str, type(None)))
+
+
+def form_of(value: Any) -> Any:
+    """Give nested arguments but for the values in arrays; None if something else is among them."""
+    kind = value.__class__
+    if kind is ndarray:
+        return value.shape, value.strides, value.dtype
+    if kind in _NUMBERS or isinstance(value, np.dtype):
+        return kind, value
+    if kind is tuple or kind is list:
+        parts = [form_of(each) for each in value]
+        return None if None in parts else (kind, *parts)
+    if kind is dict:
+        parts = [form_of(each) for each in value.values()]
+        return None if None in parts else (kind, *value, *parts)
+    return None
+
+
 def rebuilt(value: Any, replace: Any) -> Any:
     """Give nested tuples, lists and dicts with each leaf replaced."""
-    if isinstance(value, tuple):
-        parts = [rebuilt(each, replace) for each in value]
+    if value.__class__ in _PLAIN:
+        return replace(value)
+    if isinstance(value, tuple | list):
+        parts = [
+            replace(each) if each.__class__ in _PLAIN else rebuilt(each, replace) for each in value
+        ]
+        if isinstance(value, list):
+            return parts
         return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
-    if isinstance(value, list):
-        return [rebuilt(each, replace) for each in value]
     if isinstance(value, dict):
-        return {key: rebuilt(each, replace) for key, each in value.items()}
+        return {key: rebuilt(each, replace) for key, each in value.items()} if value else {}
     return replace(value)

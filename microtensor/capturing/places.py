@@ -7,13 +7,15 @@ once, put in place when a capture begins, and taken away when it ends.
 from __future__ import annotations
 
 import functools
+from collections import deque
 from collections.abc import Callable
+from operator import setitem
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from microtensor import kernels
 from microtensor.capturing.calls import ENTRIES
-from microtensor.ops.declare import registry
+from microtensor.ops import registry
 from microtensor.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -47,6 +49,18 @@ def through(original: Callable[..., Any], method: Callable[..., Any]) -> Callabl
     return recorded
 
 
+def through_named(original: Callable[..., Any], method: Any, what: Any) -> Callable[..., Any]:
+    """Do the same for an op, kernel or entry, which the method is told: ``what``."""
+
+    def recorded(*given: Any, **named: Any) -> Any:
+        recorder = recorder_here()
+        if recorder is None:
+            return original(*given, **named)
+        return method(recorder, what, original, given, named)
+
+    return recorded
+
+
 class Places:
     """Places, each with what belongs there and what stands in for it.
 
@@ -74,36 +88,43 @@ class Places:
             for function in (getattr(declared, "public", None), getattr(declared, "either", None)):
                 names = getattr(function, "__globals__", {})
                 if "_forward" in names:
-                    self._item(names, "_forward", _named(op, name))
+                    self._item(names, "_forward", op, name)
         for name in kernels.twin.KERNELS:
             if callable(vars(kernels)[name]) and name not in _NO_KERNELS:
-                self._item(vars(kernels), name, _named(kernel, name))
+                self._item(vars(kernels), name, kernel, name)
         self._entries(entry)
         for function, method in functions:
             self._code(function, method)
+        of_kernels = [item for item in self._items if item[0] is vars(kernels)]
+        self._kernels = [{item[1]: item[which] for item in of_kernels} for which in (2, 3)]
+        others = [item for item in self._items if item[0] is not vars(kernels)]
+        self._names, self._keys, *self._values = zip(*others, strict=True)
 
     def install(self) -> None:
         """Put everything in place."""
-        for names, name, _, instead in self._items:
-            names[name] = instead
+        self._put(1)
         for function, _, instead in self._codes:
             function.__code__ = instead
         Tensor.grad = self._grad[1]  # type: ignore[method-assign]
 
     def remove(self) -> None:
         """Put back what belongs there."""
-        for names, name, original, _ in self._items:
-            names[name] = original
+        self._put(0)
         for function, original, _ in self._codes:
             function.__code__ = original
         Tensor.grad = self._grad[0]  # type: ignore[method-assign]
+
+    def _put(self, which: int) -> None:
+        """Set a thousand names, in each capture twice: to originals (0), to what stands in (1)."""
+        vars(kernels).update(self._kernels[which])
+        deque(map(setitem, self._names, self._keys, self._values[which]), maxlen=0)
 
     def current(self) -> bool:
         """Say whether no op was declared since this was made."""
         return self.ops == len(registry)
 
-    def _item(self, names: dict[str, Any], name: str, method: Callable[..., Any]) -> None:
-        self._items.append((names, name, names[name], through(names[name], method)))
+    def _item(self, names: dict[str, Any], name: str, method: Any, what: str) -> None:
+        self._items.append((names, name, names[name], through_named(names[name], method, what)))
 
     def _entries(self, entry: Callable[..., Any]) -> None:
         """Find where native kernels keep the functions of C they call, or the whole library."""
@@ -111,7 +132,7 @@ class Places:
             return
         library = kernels._native.lib
         recorded = {
-            name: through(each.function, _named(entry, each)) for name, each in ENTRIES.items()
+            name: through_named(each.function, entry, each) for name, each in ENTRIES.items()
         }
         proxy = RecordingLibrary(library, recorded)
         every = [getattr(kernel, "__globals__", {}) for kernel in vars(kernels).values()]
@@ -155,13 +176,6 @@ def _instead(free: tuple[str, ...]) -> CodeType:
 
 
 _NO_KERNELS = ("ArrayTable", "step", "check_step")
-
-
-def _named(method: Callable[..., Any], what: Any) -> Callable[..., Any]:
-    def named(recorder: Any, original: Any, *given: Any, **keywords: Any) -> Any:
-        return method(recorder, what, original, given, keywords)
-
-    return named
 
 
 class RecordingLibrary:

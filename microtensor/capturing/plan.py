@@ -73,7 +73,7 @@ class Program:
             return self._optimizer_words(step)
         if not isinstance(step, Step) or not ENTRIES:
             return []
-        return [word for call in step.calls for word in call.words(lambda array: array)]
+        return [word for call in step.calls for word in call.words()]
 
     def _optimizer_words(self, step: OptimizerStep) -> list[int]:
         words: list[int] = []

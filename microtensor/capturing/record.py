@@ -18,7 +18,7 @@ import numpy as np
 from microtensor import random
 from microtensor.capturing.calls import ENTRIES, Entry, NativeCall, Step, filled, proven
 from microtensor.capturing.lines import called, of_user, user_line
-from microtensor.capturing.memory import Array, altered, arrays_in, rebuilt, root_of
+from microtensor.capturing.memory import Array, altered, arrays_in, form_of, rebuilt, root_of
 from microtensor.capturing.places import Places, active
 from microtensor.capturing.state import module_state, options_of
 from microtensor.capturing.steps import HostCall, OptimizerCall, OptimizerStep
@@ -33,9 +33,27 @@ capturing = make_lock()
 
 ANY: Any = object()
 
+# Functions that make the same array each time, of whatever tensor they are given first.
+_PLAIN = frozenset(
+    f"{prefix}{name}{suffix}"
+    for name in ("zeros", "ones", "full", "empty")
+    for prefix, suffix in (("", ""), ("new_", ""), ("", "_like"))
+) | {"arange", "linspace", "logspace", "eye"}
+
+# What an entry goes on from and changes, by place; states of random generators are known by sight.
+_MOVED = {"mt_array_running_update": (5, 6)}
+
 # Ops with the calls into C that they make, whatever the values: tried once, not in every capture.
 _steady: set[tuple[Any, ...]] = set()
+# The same with the op's own arguments: its calls were proven to be all that it does, too.
+_proofs: set[tuple[Any, ...]] = set()
 _MOST_KNOWN = 4096
+
+
+def _remember(form: tuple[Any, ...], forms: set[tuple[Any, ...]]) -> None:
+    if len(forms) >= _MOST_KNOWN:
+        forms.clear()
+    forms.add(form)
 
 
 def _object_at(address: int) -> Any:
@@ -120,10 +138,12 @@ class Recorder:
             self._away -= 1
 
     def _keep(self, arrays: list[Array]) -> None:
+        kept, roots = self._arrays, self._roots
         for array in arrays:
-            self._arrays[id(array)] = array
-            root = root_of(array)
-            self._roots[id(root)] = root
+            if id(array) not in kept:
+                kept[id(array)] = array
+                root = root_of(array)
+                roots[id(root)] = root
 
     # ---- ops and kernels ------------------------------------------------------------------------
 
@@ -134,17 +154,12 @@ class Recorder:
         result, calls = self._watched(forward, given, named)
         outputs = arrays_in(result)
         self._keep(arrays_in(given) + arrays_in(named))
-        if not calls and all(id(root_of(out)) in self._roots for out in outputs):
+        if not calls and outputs and all(id(root_of(out)) in self._roots for out in outputs):
             self._keep(outputs)  # views of what is there already
             return result
-        known = self._roots.keys() | self.constants.keys()
-        native = (
-            bool(calls)
-            and proven(calls, known, outputs)
-            and self._steady(name, forward, given, named, calls)
-        )
+        native = bool(calls) and self._native(name, forward, given, named, calls, outputs)
         step = Step(name, forward, given, named, outputs, calls if native else [])
-        self._keep(step.arrays())
+        self._keep([*outputs, *[array for call in step.calls for array in call.arrays()]])
         self.steps.append(step)
         return result
 
@@ -158,6 +173,40 @@ class Recorder:
             return function(*given, **named), calls
         finally:
             self._calls = None
+
+    def _native(
+        self,
+        name: str,
+        forward: Any,
+        given: tuple[Any, ...],
+        named: dict[str, Any],
+        calls: list[NativeCall],
+        outputs: list[Array],
+    ) -> bool:
+        """Say whether an op's calls are all that it did, and are the same for other values.
+
+        It is tried, once for all captures with the same arguments but for the values in arrays.
+        """
+        roots, constants = self._roots, self.constants
+        arguments = form_of((given, named))
+        form: Any = None
+        if arguments is not None:
+            made = [
+                id(root_of(array)) in roots or id(root_of(array)) in constants
+                for call in calls
+                for array in call.arrays()
+            ]
+            form = name, arguments, tuple(made), *[call.form() for call in calls]
+            if form in _proofs:
+                return True
+        known = roots.keys() | constants.keys()
+        if not proven(calls, known, outputs) or not self._steady(
+            name, forward, given, named, calls
+        ):
+            return False
+        if form is not None:
+            _remember(form, _proofs)
+        return True
 
     def _steady(
         self,
@@ -188,9 +237,7 @@ class Recorder:
                 state[...] = value
         if form != (name, *(call.form() for call in again)):
             return False
-        if len(_steady) >= _MOST_KNOWN:
-            _steady.clear()
-        _steady.add(form)
+        _remember(form, _steady)
         return True
 
     def kernel(self, name: str, kernel: Any, given: tuple[Any, ...], named: dict[str, Any]) -> None:
@@ -200,28 +247,29 @@ class Recorder:
             return
         _, calls = self._watched(kernel, given, named)
         if not kernel.__module__.startswith("microtensor.kernels.native"):
-            calls = self._plain_call(name, given)
+            calls = []
+        calls = calls or self._plain_call(name, given)
         out = self._quietly(filled, name, kernel, given, named)
         step = Step(name, kernel, given, named, None, calls, out)
         self._keep(step.arrays())
         self.steps.append(step)
 
     def _plain_call(self, name: str, given: tuple[Any, ...]) -> list[NativeCall]:
-        """Give the call into C that a cast is where nothing is cast, and that a filling is."""
-        if not ENTRIES or name not in ("cast", "fill") or len(given) != 2:
+        """Give the calls into C that a filling with a constant is, and joining arrays."""
+        if not ENTRIES:
+            return []
+        if name == "concatenate" and len(given) == 3:
+            return _joining(*given)
+        if name != "fill" or len(given) != 2:
             return []
         x, out = given
-        if name == "cast":
-            entry, first = ENTRIES["mt_array_copy"], x
-            refused = entry.function(id(x), id(out))
-        else:
-            if isinstance(x, np.ndarray):
-                if id(x) not in self.constants:
-                    return []
-                x = x.item()
-            entry, first = ENTRIES["mt_array_fill"], float(x)
-            refused = entry.function(first, id(out))
-        return [] if refused else [NativeCall(entry, [first, out], 0, {})]
+        if isinstance(x, np.ndarray):
+            if id(x) not in self.constants:
+                return []
+            x = x.item()
+        entry, value = ENTRIES["mt_array_fill"], float(x)
+        refused = entry.function(value, id(out))
+        return [] if refused else [NativeCall(entry, [value, out], 0, {})]
 
     def entry(self, entry: Entry, function: Any, given: tuple[Any, ...], _: Any) -> int:
         """Record a call into C."""
@@ -235,7 +283,8 @@ class Recorder:
         before = {
             i: value.copy()
             for i, value in enumerate(arguments)
-            if isinstance(value, np.ndarray) and value.dtype == np.uint64 and value.size == 2
+            if isinstance(value, np.ndarray)
+            and (_is_state(value) or i in _MOVED.get(entry.name, ()))
         }
         result = int(function(*given))
         if result == entry.success:
@@ -244,10 +293,30 @@ class Recorder:
 
     # ---- arrays that no op has made -------------------------------------------------------------
 
+    def made(self, create: Any, function: Any, *given: Any, **named: Any) -> Any:
+        """Record a function that makes an array of sizes and numbers: a replay copies it anew."""
+        name = function.__name__
+        # Of the first one only shape and dtype count; any other has values that may change.
+        others = given[name.startswith("new_") or name.endswith("_like") :]
+        values = [v for v in (*others, *named.values()) if isinstance(v, Tensor | np.ndarray)]
+        if self._calls is not None or not ENTRIES or name not in _PLAIN or values:
+            return self.created(create, function, *given, **named)
+        result = create(function, *given, **named)
+        first = result.copy()
+        entry = ENTRIES["mt_array_copy"]
+        if result.base is not None or entry.function(id(first), id(result)):
+            return self.created(create, function, *given, **named)
+        self.constants[id(first)] = first
+        calls = [NativeCall(entry, [first, result], 0, {})]
+        step = Step(name, create, (function, *given), named, [result], calls)
+        self._keep(step.arrays())
+        self.steps.append(step)
+        return result
+
     def created(self, create: Any, *given: Any, **named: Any) -> Any:
-        """Record a function that makes an array as if it were an op: it is called again."""
+        """Record a function of arrays as if it were an op: it is called again."""
         first = given[0] if given else None
-        name = getattr(first if callable(first) else create, "__name__", "created")
+        name = getattr(first if callable(first) else create, "__name__", "created").lstrip("_")
         return self.op(str(name), create, given, named)
 
     def number(self, make: Any, value: Any, *rest: Any) -> Any:
@@ -431,6 +500,23 @@ class Recorder:
             f"capture: nn.init, at {user_line()}, cannot be captured; tensors have methods that "
             "fill them with random numbers, which can"
         )
+
+
+def _is_state(array: Array) -> bool:
+    return array.dtype == np.uint64 and array.size == 2
+
+
+def _joining(arrays: list[Array], axis: int, out: Array) -> list[NativeCall]:
+    """Give the copies that joining arrays is; none if C cannot make all of them."""
+    calls, start = [], 0
+    for array in arrays:
+        stop = start + array.shape[axis]
+        part = np.moveaxis(np.moveaxis(out, axis, 0)[start:stop], 0, axis)
+        if ENTRIES["mt_array_move"].function(0, id(array), id(part)):
+            return []
+        calls.append(NativeCall(ENTRIES["mt_array_move"], [0, array, part], 0, {}))
+        start = stop
+    return calls
 
 
 def refuse_nested() -> None:

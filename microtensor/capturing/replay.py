@@ -24,6 +24,7 @@ from microtensor.tensor import Tensor, wrap
 
 _copy: Callable[[int, int], int] = (lambda x, y: -1) if native is None else native.lib.mt_array_copy
 _EMPTY = np.empty(0)
+_TAKEN_AT_ONCE = 4  # inputs that the call into C copies itself
 UNFIT: Any = object()
 
 
@@ -67,6 +68,7 @@ class Replay:
                 "copy of; write into a clone(), or into a tensor that is no argument"
             )
         self.inputs = inputs
+        self.arity = len(inputs)
         self.copy_outputs = copy_outputs
         self.settlement = Settlement(recorder.steps, recorder.constants, recorder.inputs, arrays)
         firsts = [(array.copy(), address_of(array)) for array in arrays]
@@ -85,7 +87,7 @@ class Replay:
         self.cells = list({id(cell): cell for cell in cells}.values())
         self.mode = recording.enabled
         self.lock = threading.Lock()
-        self._counts: Any = None
+        self._own: Any = None  # what mt_plan_call asks for
         self._names: dict[str, Any] = {}
         # The gradients it leaves have one version: all are written by each replay.
         self._gradient_cell = [0]
@@ -156,10 +158,12 @@ class Replay:
     def seal(self) -> None:
         """Count who holds the gradients now: from here on, one more is somebody else."""
         addresses = [id(gradient) for gradient in self._own_gradients()]
-        numbers = [number for a in addresses for number in (a, _references(a))]
-        self._counts = np.array(numbers, np.int64)
+        numbers = [id(tensor._array) for tensor in self.inputs[:_TAKEN_AT_ONCE]]
+        numbers += [0] * (_TAKEN_AT_ONCE - len(numbers))
+        numbers += [number for a in addresses for number in (a, _references(a))]
+        self._own = np.array(numbers, np.int64)
         if native is not None:
-            self._names["held_by"] = native.ffi.cast("int64_t *", self._counts.ctypes.data)
+            self._names["own"] = native.ffi.cast("int64_t *", self._own.ctypes.data)
 
     def _own_gradients(self) -> list[Tensor]:
         return [gradient for _, gradient in self.guards.left if gradient is not None]
@@ -169,7 +173,7 @@ class Replay:
 
         The replay writes the new gradients where the old ones are.
         """
-        before = self._counts.reshape(-1, 2).tolist()
+        before = self._own[_TAKEN_AT_ONCE:].reshape(-1, 2).tolist()
         if all(_references(address) <= count for address, count in before):
             return
         for place, (tensor, gradient) in enumerate(self.guards.left):
@@ -204,10 +208,10 @@ class Replay:
         names, guards, program = self._names, self.guards, self.program
         names |= {
             "Tensor": Tensor, "UNFIT": UNFIT, "copy": _copy, "dtypes": dtypes, "epoch": epoch,
-            "guards": guards, "held": native.lib.mt_plan_held, "lock": self.lock,
+            "guards": guards, "lock": self.lock,
             "default": dtypes.get_default_dtype(), "mode": self.mode, "new": object.__new__,
             "program": program, "recording": recording, "release": self.release_gradients,
-            "results": self.results, "run": native.lib.mt_plan_run, "words": program.pointer,
+            "results": self.results, "call": native.lib.mt_plan_call, "words": program.pointer,
         }  # fmt: skip
         given = [f"a{i}" for i in range(len(self.inputs))]
         lines = [f"def quick({', '.join(given)}):"]
@@ -224,23 +228,29 @@ class Replay:
         for i, stepping in enumerate(self.stepping):
             names[f"ready{i}"] = stepping.ready
             late.append(f"not ready{i}()")
-        for i, tensor in enumerate(self.inputs):
+        for i, tensor in list(enumerate(self.inputs))[_TAKEN_AT_ONCE:]:
             names[f"b{i}"] = id(tensor._array)
             late.append(f"copy(id(a{i}._array), b{i})")
         if late:
             lines += [f"        if {' or '.join(late)}:", "            return UNFIT"]
-        held = len(self._own_gradients())
-        if held:
-            lines += [f"        if held({held}, held_by) >= 0:", "            release()"]
-        if len(program.parts) == 1 and isinstance(program.parts[0], Segment):
-            last = program.parts[0].last
-            names["resume"] = program.resume
-            lines += [
-                f"        bad = run(words, 0, {last})",
-                "        if bad >= 0:",
-                "            resume(bad)",
-            ]
-        else:
+        whole = len(program.parts) == 1 and isinstance(program.parts[0], Segment)
+        names["resume"] = program.resume
+        at_once = [f"id({a}._array)" for a in given[:_TAKEN_AT_ONCE]]
+        at_once += ["0"] * (_TAKEN_AT_ONCE - len(at_once))
+        last, held = program.parts[0].last if whole else 0, len(self._own_gradients())
+        call = f"bad = call(words, {last}, own, {held}, {', '.join(at_once)})"
+        lines += [
+            f"        {call}",
+            "        if bad != -1:",
+            "            if bad == -3:",
+            "                release()",
+            f"                {call}",
+            "            if bad == -2:",
+            "                return UNFIT",
+            "            if bad >= 0:",
+            "                resume(bad)",
+        ]
+        if not whole:
             lines.append("        program.run()")
         for i, cell in enumerate(self.cells):
             names[f"c{i}"] = cell

@@ -20,6 +20,7 @@ class Report:
         temporaries: how many arrays live only within a replay.
         temporary_bytes: what these would take if each had memory of its own.
         arena_bytes: what they take, sharing it.
+        in_place: how many results are written over an operand that nobody needs any more.
         plans: how many plans there are in all.
     """
 
@@ -29,6 +30,7 @@ class Report:
     temporaries: int
     temporary_bytes: int
     arena_bytes: int
+    in_place: int
     plans: int
 
     def __str__(self) -> str:
@@ -38,7 +40,8 @@ class Report:
             f"  {_count(len(self.steps), 'step')}: {_count(calls, 'call')} into C in "
             f"{_count(len(self.segments), 'segment')}, {_count(len(self.host_calls), 'host call')}",
             f"  {_count(self.temporaries, 'temporary buffer')}, {self.temporary_bytes:,} bytes in "
-            f"an arena of {self.arena_bytes:,}",
+            f"an arena of {self.arena_bytes:,}, {_count(self.in_place, 'result')} written over an "
+            "operand",
         ]
         lines += [f"  host call: {name}" for name in self.host_calls]
         return "\n".join(lines)
@@ -58,5 +61,6 @@ def make_report(program: Program, settlement: Settlement, plans: int) -> Report:
         temporaries=settlement.temporaries,
         temporary_bytes=settlement.temporary_bytes,
         arena_bytes=settlement.arena_bytes,
+        in_place=settlement.in_place,
         plans=plans,
     )

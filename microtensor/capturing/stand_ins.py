@@ -35,13 +35,15 @@ def places() -> Places:
 
 def _functions() -> list[tuple[Any, Any]]:
     draws = (random.normal, random.uniform, random.bits, random.integers, random.permutation)
+    calls = (*draws, to_array, arrays.computed)
     return [
         (promotion.number_array, Recorder.number),
         (promotion.operand_array, Recorder.number),
         (writing.number_to_write, Recorder.number_to_write),
         (arrays.known, Recorder.known),
+        (creating.created, Recorder.made),
         (indexing._plain_part, Recorder.part_of_index),
-        *((function, Recorder.created) for function in (*draws, to_array, creating.created)),
+        *((function, Recorder.created) for function in calls),
         *((Elements.__dict__[name], _reading(name)) for name in _READS),
         (GroupPlan.run, Recorder.group_step),
         (Optimizer.zero_grad, Recorder.zero_grad),

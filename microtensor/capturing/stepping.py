@@ -17,14 +17,14 @@ class Stepping:
     an option has changed, they are written there anew, as an eager step would.
     """
 
-    __slots__ = ("_calls", "_changeable", "_options", "cells", "optimizer", "place", "plan")
+    __slots__ = ("_changeable", "_options", "_tables", "cells", "optimizer", "place", "plan")
 
     def __init__(self, step: OptimizerStep) -> None:
         self.optimizer = step.optimizer
         self.place = step.place
         self.plan = step.plan
         self.cells = [p._cell for p in self.plan.active]
-        self._calls = [(call, call.parameters) for call in self.plan.calls]
+        self._tables = [call.parameters for call in self.plan.calls]
         self._options: list[Any] = []
         group = self.optimizer.param_groups[self.place]
         # What can change and stay the same object has to be looked at each time.
@@ -35,23 +35,20 @@ class Stepping:
     def ready(self) -> bool:
         """Take over the group's options; say whether the optimizer's plan is still the one."""
         optimizer, plan = self.optimizer, self.plan
-        plans = optimizer._plans
-        if len(plans) <= self.place or plans[self.place] is not plan:
+        plans, groups = optimizer._plans, optimizer.param_groups
+        if not self.place < len(plans) == len(groups) or plans[self.place] is not plan:
             return False
-        group = optimizer.param_groups[self.place]
-        options = list(group.values())
+        group = groups[self.place]
+        options = [*group.values()]
         if self._changeable or optimizer._state_seen or not _same(options, self._options):
             values = optimizer._hyper(group)
-            if len(plans) != len(optimizer.param_groups) or (
-                (values != plan.values or optimizer._state_seen)
-                and not plan.fits(list(plan.active), values, optimizer, group)
+            if (values != plan.values or optimizer._state_seen) and not plan.fits(
+                list(plan.active), values, optimizer, group
             ):
                 return False
             optimizer._opt_called = True
             self._options = options
-        elif len(plans) != len(optimizer.param_groups):
-            return False
-        return all(call.parameters is table for call, table in self._calls)
+        return [call.parameters for call in plan.calls] == self._tables
 
     def renew(self) -> None:
         """Take over options that have changed in the middle of a replay.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Any, Protocol
 
 from microtensor.engine.anomaly import state, watched_backward, where
@@ -72,16 +72,10 @@ def run_backward(
     fit = algebra.fit
     watching = state.enabled
     results: dict[Node, Any] = {}
-    gradients: dict[Node, Any] = {}
+    gradients = _joined(roots, algebra)
     owned: set[Node] = set()
-    heap: list[tuple[int, Node]] = []
-
-    for node, gradient in roots:
-        if node in gradients:
-            gradients[node] = algebra.add(gradients[node], gradient)
-        else:
-            gradients[node] = gradient
-            heappush(heap, (-node.number, node))
+    heap = [(-node.number, node) for node in gradients]
+    heapify(heap)
 
     while heap:
         node = heappop(heap)[1]
@@ -110,11 +104,7 @@ def run_backward(
                 continue
         saved = node.saved
         if saved is None:
-            raise RuntimeError(
-                f"{op.name}: trying to backward through the graph a second time, but the values "
-                "it saved were released by the first walk. Pass retain_graph=True to the first "
-                "backward() or grad() if a second one is to follow." + where(node)
-            )
+            raise RuntimeError(_released(op.name, node))
         if node.cells:
             stamp = 0
             for cell in node.cells:
@@ -168,6 +158,23 @@ def run_backward(
                 owned.add(parent)
         owned.discard(node)
     return results
+
+
+def _joined(roots: list[tuple[Node, Any]], algebra: Algebra) -> dict[Node, Any]:
+    """Give each root its gradient: the sum, where it stands there several times."""
+    gradients: dict[Node, Any] = {}
+    for node, gradient in roots:
+        earlier = gradients.get(node)
+        gradients[node] = gradient if earlier is None else algebra.add(earlier, gradient)
+    return gradients
+
+
+def _released(name: str, node: Node) -> str:
+    return (
+        f"{name}: trying to backward through the graph a second time, but the values it saved "
+        "were released by the first walk. Pass retain_graph=True to the first backward() or "
+        "grad() if a second one is to follow." + where(node)
+    )
 
 
 def _is_all_of(contribution: Any, gradient: Any) -> bool:

@@ -14,12 +14,14 @@ from microtensor.kernels import (
     native_steps,
 )
 from microtensor.kernels.native_elementwise import ROWS
+from microtensor.kernels.native_moving import MOVING
 from microtensor.kernels.native_windows import WINDOWS
 
 KERNELS: dict[str, Any] = {
     **ROWS,
     **native_reductions.REDUCTIONS,
     **native_layers.LAYERS,
+    **MOVING,
     **WINDOWS,
     **{
         name: getattr(module, name)

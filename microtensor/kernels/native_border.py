@@ -1,7 +1,7 @@
 """The border between NumPy and C: what every native kernel needs.
 
 Most kernels hand arrays over as objects, by their addresses: C reads their fields and checks dtype,
-shape, gaps, alignment, overlap and writability (csrc/ndarray.c; `select` has made sure that the
+shape, gaps, alignment, overlap and writability (csrc/ndarray*.c; `select` has made sure that the
 fields are where C looks for them). Optimizer steps pass tables of pointers instead, from
 ``ffi.from_buffer``. Whatever C cannot take goes to the NumPy twin, which copes or raises.
 """

@@ -74,6 +74,103 @@ def gru_cell_backward(
         direct[...] = g * z
 
 
+def _taken(sizes: Array, reverse: bool) -> list[slice]:
+    """Give the rows of each step, in the order they are taken."""
+    ends = np.cumsum(sizes)
+    steps = [
+        slice(end - size, end) for end, size in zip(ends.tolist(), sizes.tolist(), strict=True)
+    ]
+    return steps[::-1] if reverse else steps
+
+
+def recurrence(
+    mode: int,
+    reverse: bool,
+    sizes: Array,
+    gates: Array,
+    weight: Array,
+    bias: Array | None,
+    state: Array,
+    memory: Array | None,
+    out: Array,
+    before: Array,
+    kept: Array | None,
+    cells: Array | None,
+    cells_before: Array | None,
+) -> None:
+    """Take packed sequences through a recurrent layer; state and memory go to their last, in place.
+
+    Modes are 0 LSTM, 1 GRU, 2 tanh, 3 ReLU; what one does not have is None.
+    """
+    for rows in _taken(sizes, reverse):
+        last = state[: rows.stop - rows.start]
+        before[rows] = last
+        product = last @ weight.T
+        if bias is not None:
+            product += bias
+        if mode == 0:
+            assert memory is not None and cells is not None
+            assert kept is not None and cells_before is not None
+            own = memory[: len(last)]
+            cells_before[rows] = own
+            lstm_cell(gates[rows], product, cells_before[rows], kept[rows], cells[rows], out[rows])
+            own[...] = cells[rows]
+        elif mode == 1:
+            assert kept is not None
+            gru_cell(gates[rows], product, before[rows], kept[rows], out[rows])
+        else:
+            with np.errstate(all="ignore"):
+                total = gates[rows] + product
+                out[rows] = np.tanh(total) if mode == 2 else np.maximum(total, 0)
+        last[...] = out[rows]
+
+
+def recurrence_backward(
+    mode: int,
+    reverse: bool,
+    sizes: Array,
+    g: Array | None,
+    weight: Array,
+    output: Array,
+    before: Array,
+    kept: Array | None,
+    cells: Array | None,
+    cells_before: Array | None,
+    state: Array,
+    memory: Array | None,
+    by_input: Array,
+    by_product: Array,
+) -> None:
+    """From the gradients of the output and of the last state and memory to those of the first.
+
+    by_input and by_product, one array but for a GRU, are those of the products with input and state.
+    """
+    for rows in reversed(_taken(sizes, reverse)):
+        last = state[: rows.stop - rows.start]
+        total = last.copy() if g is None else last + g[rows]
+        direct = None
+        if mode == 0:
+            assert memory is not None and cells is not None
+            assert kept is not None and cells_before is not None
+            carried = memory[: len(last)]
+            lstm_cell_backward(
+                total, kept[rows], cells_before[rows], cells[rows], carried, by_input[rows]
+            )
+        elif mode == 1:
+            assert kept is not None
+            direct = np.empty_like(total)
+            gru_cell_backward(
+                total, kept[rows], before[rows], by_input[rows], by_product[rows], direct
+            )
+        else:
+            y = output[rows]
+            with np.errstate(all="ignore"):
+                by_input[rows] = total * ((1 - y * y) if mode == 2 else (y > 0))
+        last[...] = by_product[rows] @ weight
+        if direct is not None:
+            last += direct
+
+
 def copy_into(x: Array, out: Array) -> None:
     """Out = x, a block of the state of some sequences."""
     out[...] = x

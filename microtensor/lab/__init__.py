@@ -18,6 +18,7 @@ from microtensor.lab.fit import Fit, fit
 from microtensor.lab.landscape import loss_landscape
 from microtensor.lab.linear import Plan, linear_collapse
 from microtensor.lab.local_map import LocalMap, collapse_at
+from microtensor.lab.lr_find import RateSearch, lr_find
 from microtensor.lab.optimizers import OPTIMIZERS, Range, Recipe
 from microtensor.lab.problems import TASKS, Problem, Task, task, task_names
 from microtensor.lab.published import published
@@ -51,6 +52,7 @@ __all__ = [
     "Plan",
     "Problem",
     "Range",
+    "RateSearch",
     "Recipe",
     "Regions",
     "Result",
@@ -77,6 +79,7 @@ __all__ = [
     "load",
     "load_csv",
     "loss_landscape",
+    "lr_find",
     "panel_names",
     "published",
     "race",

@@ -29,7 +29,7 @@ from microtensor.lab.race import race
 from microtensor.lab.regions import regions
 from microtensor.lab.result import Result
 from microtensor.lab.surfaces import surface_names
-from microtensor.lab.train import mean_loss
+from microtensor.lab.train import mean_loss, replayed
 from microtensor.lab.trial import RATES, Budget
 from microtensor.lab.unfold import unfold
 
@@ -150,20 +150,71 @@ def _one_race(name: str, seed: int, steps: int) -> Part:
     return part
 
 
-def _saddle(setting: Setting) -> Result:
-    return clouds.saddle(quick=setting.quick, command=_repeat("saddle", setting))
+def _speed(setting: Setting) -> Result:
+    return clouds.speed(
+        quick=setting.quick, seed=setting.seed, jobs=setting.jobs,
+        command=_repeat("speed", setting),
+    )  # fmt: skip
+
+
+def _accuracy(setting: Setting) -> list[Part]:
+    return [
+        Part(
+            clouds.accuracy(
+                quick=setting.quick, seed=setting.seed, jobs=setting.jobs,
+                command=_repeat("accuracy", setting),
+            ),
+            "Where batches of each size end",
+        ),
+        Part(
+            clouds.gradient_noise(
+                quick=setting.quick, seed=setting.seed, command=_repeat("accuracy", setting)
+            ),
+            "How noisy their gradients are",
+        ),
+    ]  # fmt: skip
+
+
+def _rate(setting: Setting) -> Result:
+    return clouds.rate_suggested(
+        quick=setting.quick, seed=setting.seed, command=_repeat("rate", setting)
+    )
+
+
+def _rare(setting: Setting) -> Result:
+    return clouds.rare_parameters(
+        quick=setting.quick, seed=setting.seed, jobs=setting.jobs, command=_repeat("rare", setting)
+    )
+
+
+def _saddle(setting: Setting) -> list[Part]:
+    command = _repeat("saddle", setting)
+    deep = clouds.deep_saddle(quick=setting.quick, seed=setting.seed, command=command)
+    return [
+        Part(clouds.saddle(quick=setting.quick, command=command), "Two variables"),
+        Part(deep, "A deep linear network"),
+    ]
 
 
 def _small_rate(setting: Setting) -> Result:
     return clouds.rate_too_small(quick=setting.quick, command=_repeat("small_rate", setting))
 
 
-def _large_rate(setting: Setting) -> Result:
-    return clouds.rate_too_large(quick=setting.quick, command=_repeat("large_rate", setting))
+def _large_rate(setting: Setting) -> list[Part]:
+    quick, command = setting.quick, _repeat("large_rate", setting)
+    digits = clouds.sharpness_in_training(quick=quick, seed=setting.seed, command=command)
+    return [
+        Part(clouds.rate_too_large(quick=quick, command=command), "A quadratic"),
+        Part(digits, "A network on digits"),
+    ]
 
 
-def _ravine(setting: Setting) -> Result:
-    return clouds.ravine(quick=setting.quick, command=_repeat("ravine", setting))
+def _ravine(setting: Setting) -> list[Part]:
+    command = _repeat("ravine", setting)
+    return [
+        Part(clouds.ravine(quick=setting.quick, command=command), "Quadratics"),
+        Part(clouds.rippled_ravine(seed=setting.seed, command=command), "With ripples across"),
+    ]
 
 
 def _landscape(setting: Setting) -> Result:
@@ -201,10 +252,17 @@ def _small_network(
     model = nn.Sequential(*layers[:-1])
     optimizer = mt.optim.AdamW(model.parameters(), lr=0.03, weight_decay=0.3)
     x, target = mt.tensor(plane[0]), mt.tensor(plane[1])
-    for _ in range(steps):
+
+    def one_step() -> mt.Tensor:
         optimizer.zero_grad()
-        mean_loss(model(x), target).backward()
+        loss = mean_loss(model(x), target)
+        loss.backward()
         optimizer.step()
+        return loss
+
+    step_once = replayed(one_step)
+    for _ in range(steps):
+        step_once()
     return model, plane
 
 
@@ -216,7 +274,7 @@ def _repeat(name: str, setting: Setting) -> str:
 
 def _compare(setting: Setting) -> Result:
     budget = Budget(
-        steps=100, every=10, rates=RATES[1::2], draws=2, finalists=1, finalist_runs=2, runs=3
+        steps=100, every=10, rates=RATES[::2], draws=2, finalists=1, finalist_runs=2, runs=3
     )
     if setting.quick:
         return compare(
@@ -282,9 +340,25 @@ CHAPTERS: list[Chapter] = [
         _doctor,
     ),
     Chapter(
+        "speed", "A cloud: a whole pass for one step",
+        "Batch gradient descent (BGD) looks at every row before it takes a step; stochastic "
+        "gradient descent (SGD) at one; mini-batches at some. The learning rate is chosen for each "
+        "size. Few large steps or many small ones: what is cheap depends on what is counted.",
+        _speed,
+    ),
+    Chapter(
+        "accuracy", "A cloud: the noise of few rows",
+        "The gradient of one row points almost anywhere, and with more rows its error shrinks. A "
+        "small rate averages it out over many steps instead: so how well training ends hangs on "
+        "the rate more than on the batch, as long as there are steps enough.",
+        _accuracy,
+    ),
+    Chapter(
         "saddle", "A cloud: saddles",
         "On a saddle every slope vanishes, and it is no optimum. How long descent stays there "
-        "depends on how near to the ridge it comes.",
+        "depends on how near to the ridge it comes. In the weights of a deep network there are "
+        "saddles even if it computes one matrix: at zero, and wherever it has learned one part of "
+        "the data and not yet the next.",
         _saddle,
     ),
     Chapter(
@@ -294,14 +368,33 @@ CHAPTERS: list[Chapter] = [
     ),
     Chapter(
         "large_rate", "A cloud: a learning rate too large",
-        "Above a threshold, which the steepest curvature sets, every step leads farther away.",
+        "Above a threshold, which the steepest curvature sets, every step leads farther away on a "
+        "quadratic. A network's loss is none: while it is trained its sharpness moves, and what is "
+        "measured here is where it goes, beside the line 2/η; no threshold is claimed.",
         _large_rate,
+    ),
+    Chapter(
+        "rate", "Which rate, then?",
+        "A rate suggested before training: three sweeps from a rate far too small to one far too "
+        "large show where the loss begins to rise, and the steepest curvature at the start says "
+        "how far a step may lead. Then it is tried, beside smaller and larger ones.",
+        _rate,
     ),
     Chapter(
         "ravine", "A cloud: ravines",
         "Flat along the way and steep across it: the steep side limits the rate, and so the flat "
-        "one takes long. Momentum makes the price a square root.",
+        "one takes long. Momentum makes the price a square root. Methods that scale each parameter "
+        "by itself do well where the ravine lies along an axis: so it is shown as written, and "
+        "turned.",
         _ravine,
+    ),
+    Chapter(
+        "rare", "A cloud: weights that are rarely asked",
+        "A column of zeros and few ones moves its weight only in the rows where it is one. A rate "
+        "that suits the frequent columns leaves the rare ones far from where they should be. "
+        "Optimizers with a rate for each weight are one cure; to standardise the columns is "
+        "another, at the price of rows in which a rare column is large.",
+        _rare,
     ),
     Chapter(
         "race", "Optimizers race",

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 import microtensor as mt
 from microtensor import nn
+from microtensor.lab.affine import (
+    IN_ORDER,
+    Shape,
+    affine_layers,
+    applied,
+    checked_shape,
+    described,
+    pushed,
+    shape_before,
+)
 from microtensor.lab.plot import affine_picture
 from microtensor.lab.result import Column, Result, Table, Verdict
 
@@ -16,112 +27,92 @@ from microtensor.lab.result import Column, Result, Table, Verdict
 EXACT = 1e-12
 
 
-def affine_layers(
-    model: nn.Module, path: str = "", *, asked: str = "collapse", bends: tuple[type[Any], ...] = ()
-) -> Iterator[tuple[str, nn.Module]]:
-    """Yield the layers of a model in order, each with its path, none of them nonlinear.
-
-    Args:
-        model: what is gone through.
-        path: where it is in a larger one.
-        asked: which function asks, for messages.
-        bends: kinds of activation that are let through.
-
-    Raises:
-        TypeError: a layer that is not affine, or whose forward is not known; the message names
-            its path and class.
-    """
-    name = f"layer {path!r} ({type(model).__name__})" if path else f"{type(model).__name__}"
-    if _has_hooks(model):
-        raise TypeError(f"{asked}: {name} has forward hooks, which may change what it computes")
-    if isinstance(model, nn.Sequential) and _computes_as(model, nn.Sequential):
-        for child_name, child in model._modules.items():
-            if child is not None:
-                below = f"{path}.{child_name}" if path else child_name
-                yield from affine_layers(child, below, asked=asked, bends=bends)
-        return
-    if isinstance(model, nn.Dropout) and model.training and model.p > 0:
-        raise TypeError(
-            f"{asked}: {name} is in training mode and drops at random; call model.eval() first"
-        )
-    if isinstance(model, nn.Flatten) and (model.start_dim, model.end_dim) != (1, -1):
-        raise TypeError(
-            f"{asked}: {name} must flatten from dimension 1 to the last, "
-            f"got {model.start_dim} to {model.end_dim}"
-        )
-    if not any(
-        isinstance(model, kind) and _computes_as(model, kind)
-        for kind in (nn.Linear, nn.Identity, nn.Dropout, nn.Flatten, *bends)
-    ):
-        affine = "affine" if not bends else "piecewise linear"
-        known = "".join(f", {kind.__name__}" for kind in bends)
-        raise TypeError(
-            f"{asked}: {name} is not known to be {affine}; only Linear, Identity, Flatten, "
-            f"Dropout in eval mode{known} and Sequential of these can be folded"
-        )
-    yield path, model
-
-
-def linear_layers(model: nn.Module) -> list[tuple[str, nn.Linear]]:
-    """Return the Linear layers of an affine model in order, each with its path.
-
-    The others are the identity on rows of numbers.
-
-    Raises:
-        TypeError: see :func:`affine_layers`.
-        ValueError: no Linear layer, or one that does not fit what comes before it.
-    """
-    found: list[tuple[str, nn.Linear]] = []
-    for path, layer in affine_layers(model):
-        if not isinstance(layer, nn.Linear):
-            continue
-        if found and layer.in_features != found[-1][1].out_features:
-            raise ValueError(
-                f"collapse: layer {path!r} (Linear) takes {layer.in_features} inputs, "
-                f"but {found[-1][1].out_features} reach it"
-            )
-        found.append((path, layer))
-    if not found:
-        raise ValueError("collapse: the model has no Linear layer, so its number of inputs is open")
-    return found
-
-
-def fold(model: nn.Module, dtype: mt.dtype | None = None) -> tuple[mt.Tensor, mt.Tensor]:
+def fold(
+    model: nn.Module, dtype: mt.dtype | None = None, input_shape: Shape | None = None
+) -> tuple[mt.Tensor, mt.Tensor]:
     """Return A and b with model(x) = A·x + b, as differentiable products of the layers.
 
-    Layer by layer, A ← W·A and b ← W·b + c, where a layer computes W·x + c.
+    Layer by layer, A ← W·A and b ← W·b + c, where a layer computes W·x + c. Convolutions and the
+    like have no W at hand: A and b go through them.
 
     Args:
-        model: Linear layers, and Identity, Flatten, Dropout in eval mode, in nested Sequentials.
+        model: affine layers in nested Sequentials.
         dtype: what to compute in; by default the model's own.
+        input_shape: of one row; needed unless a Linear layer comes first.
 
     Returns:
         A, (outputs, inputs), and b, (outputs,).
 
     Raises:
-        TypeError, ValueError: see :func:`linear_layers`.
+        TypeError: see :func:`affine_layers`.
+        ValueError: a shape that is needed and missing, or sizes that do not fit.
     """
-    (_, first), *others = linear_layers(model)
-    weight: mt.Tensor = _cast(first.weight, dtype)
-    bias: mt.Tensor | None = _cast(first.bias, dtype)
-    for _, layer in others:
-        step, shift = _cast(layer.weight, dtype), _cast(layer.bias, dtype)
-        weight = step @ weight
-        if bias is not None:
-            bias = step @ bias
-        if shift is not None:
-            bias = shift if bias is None else bias + shift
-    if bias is None:
-        bias = mt.zeros(weight.shape[0], dtype=weight.dtype)
+    weight, bias, _ = _folded(model, dtype, input_shape)
     return weight, bias
 
 
+def _folded(
+    model: nn.Module, dtype: mt.dtype | None, shape: Shape | None
+) -> tuple[mt.Tensor, mt.Tensor, list[dict[str, Any]]]:
+    """Return A, b and what each layer maps."""
+    if dtype is None:
+        own = [one.dtype for one in model.parameters()]
+        dtype = own[0] if own else mt.get_default_dtype()
+    weight: mt.Tensor | None = None
+    bias: mt.Tensor | None = None
+    records: list[dict[str, Any]] = []
+    layers = list(affine_layers(model))  # what is nonlinear is refused before any work
+    for path, layer in layers:
+        before = shape = shape_before(layer, path, shape, "collapse")
+        if isinstance(layer, nn.Linear) and shape is not None and len(shape) == 1:
+            step, shift = _cast(layer.weight, dtype), _cast(layer.bias, dtype)
+            weight = step if weight is None else step @ weight
+            bias = None if bias is None else step @ bias
+            if shift is not None:
+                bias = shift if bias is None else bias + shift
+            shape = (layer.out_features,)
+        elif isinstance(layer, IN_ORDER):
+            if shape is not None:
+                nothing = mt.zeros(1, math.prod(shape), dtype=dtype)
+                shape = applied(layer, path, nothing, shape, "collapse")[1]
+        elif shape is not None:
+            numbers = math.prod(shape)
+            if weight is None:
+                weight = mt.eye(numbers, dtype=dtype)
+            if bias is None:
+                bias = mt.zeros(numbers, dtype=dtype)
+            weight, bias, shape = pushed(layer, path, weight, bias, shape, "collapse")
+        records.append(
+            {
+                "path": path or "(the model)",
+                "class": type(layer).__name__,
+                "maps": _maps(layer, before, shape),
+            }
+        )
+    if shape is None:
+        raise ValueError("collapse: the model has no Linear layer, so its number of inputs is open")
+    if weight is None:
+        weight = mt.eye(math.prod(shape), dtype=dtype)
+    if bias is None:
+        bias = mt.zeros(weight.shape[0], dtype=weight.dtype)
+    return weight, bias, records
+
+
 def folded_weight(model: nn.Module) -> mt.Tensor:
-    """Return A alone, as :func:`fold` does; what a penalty on A needs, at half the cost."""
-    (_, first), *others = linear_layers(model)
-    weight: mt.Tensor = first.weight
-    for _, layer in others:
-        weight = layer.weight @ weight
+    """Return A alone of a model of Linear layers; what a penalty on A needs, at half the cost.
+
+    Raises:
+        TypeError: a layer that is not affine, or an affine one beside Linear ones.
+        ValueError: no Linear layer.
+    """
+    weight: mt.Tensor | None = None
+    for path, layer in affine_layers(model):
+        if isinstance(layer, nn.Linear):
+            weight = layer.weight if weight is None else layer.weight @ weight
+        elif not isinstance(layer, IN_ORDER):
+            raise TypeError(f"folded_weight: {described(path, layer)} is no Linear layer")
+    if weight is None:
+        raise ValueError("collapse: the model has no Linear layer, so its number of inputs is open")
     return weight
 
 
@@ -144,14 +135,16 @@ class Collapse(Result):
         return iter((self.weight, self.bias))
 
     def __call__(self, x: mt.Tensor) -> mt.Tensor:
-        """Return A·x + b for each row of `x`, (rows, inputs)."""
-        return x @ self.weight.T + self.bias
+        """Return A·x + b for each row of `x`, (rows, inputs) or as the network takes them."""
+        rows = x.flatten(1) if x.ndim > 2 else x
+        return rows @ self.weight.T + self.bias
 
 
 def collapse(
     model: nn.Module,
     x: mt.Tensor | None = None,
     *,
+    input_shape: Sequence[int] | int | None = None,
     dtype: mt.dtype | None = mt.float64,
     tolerance: float = EXACT,
 ) -> Collapse:
@@ -161,10 +154,12 @@ def collapse(
     A·x + b with A = W_L ⋯ W_1: depth alone adds nothing that one layer cannot do.
 
     Args:
-        model: Linear, Identity, Flatten (of dimensions 1 to the last), Dropout in eval mode, and
-            Sequential of these, nested as deep as you like. It is taken to map rows of numbers;
-            a leading Flatten makes them.
+        model: Linear layers, convolutions (also transposed), average pooling, padding, upsampling,
+            Flatten, Unflatten, PixelShuffle and the like, Identity, and in eval mode BatchNorm,
+            InstanceNorm and Dropout; in Sequentials, nested as deep as you like.
         x: rows to try the fold on, in the model's dtype; the result then holds a verdict.
+        input_shape: of one row, as (channels, height, width); by default that of `x`, or as many
+            numbers as a Linear layer in the first place takes. A maps rows flattened, in order.
         dtype: what to compute A and b in; None for the model's own dtype.
         tolerance: for the verdict; 1e-12 is for float64 models.
 
@@ -173,7 +168,7 @@ def collapse(
 
     Raises:
         TypeError: a layer that is not affine; its path and class are named.
-        ValueError: no Linear layer, or sizes that do not fit.
+        ValueError: an input_shape that is needed and missing, or sizes that do not fit.
 
     Example:
         >>> from microtensor import nn
@@ -181,15 +176,16 @@ def collapse(
         >>> weight, bias = collapse(model)
         >>> weight.shape, bias.shape
         (microtensor.Size([2, 3]), microtensor.Size([2]))
+        >>> collapse(nn.Conv2d(1, 2, 3), input_shape=(1, 5, 5)).weight.shape
+        microtensor.Size([18, 25])
     """
+    shape = checked_shape(input_shape, "collapse")
+    if shape is None and x is not None:
+        shape = tuple(x.shape[1:])
     with mt.no_grad():
-        weight, bias = fold(model, dtype)
+        weight, bias, records = _folded(model, dtype, shape)
         # Of a single layer the fold is its own parameters; the result must not follow them.
         weight, bias = weight.detach().clone(), bias.detach().clone()
-    records = [
-        {"path": path or "(the model)", "class": type(layer).__name__, "maps": _maps(layer)}
-        for path, layer in affine_layers(model)
-    ]
     columns = [
         Column("layer", lambda row: row["path"], right=False),
         Column("class", lambda row: row["class"], right=False),
@@ -221,6 +217,7 @@ def fold_error(model: nn.Module, weight: mt.Tensor, bias: mt.Tensor, x: mt.Tenso
     """Return max |model(x) - (A·x + b)| / max |model(x)|, the difference taken in float64."""
     with mt.no_grad():
         ours = model(x).numpy().astype(np.float64)
+    ours = ours.reshape(len(ours), -1)
     rows = x.numpy().astype(np.float64).reshape(len(ours), -1)
     folded = rows @ weight.detach().numpy().astype(np.float64).T
     folded += bias.detach().numpy().astype(np.float64)
@@ -232,22 +229,10 @@ def _cast(parameter: Any, dtype: mt.dtype | None) -> Any:
     return parameter if parameter is None or dtype is None else parameter.to(dtype)
 
 
-def _maps(layer: nn.Module) -> str:
-    if isinstance(layer, nn.Linear):
-        return f"{layer.in_features} → {layer.out_features}"
-    return "the identity here"
-
-
-def _computes_as(model: nn.Module, kind: type[nn.Module]) -> bool:
-    """Tell whether a module of this kind does nothing else: a subclass may override."""
-    known = type(model)
-    return (
-        known.forward is kind.forward
-        and known.__call__ is nn.Module.__call__
-        and "forward" not in vars(model)
+def _maps(layer: nn.Module, before: Shape | None, after: Shape | None) -> str:
+    if before == after and isinstance(layer, IN_ORDER):
+        return "the identity here"
+    return " → ".join(
+        str(shape[0]) if len(shape) == 1 else " × ".join(map(str, shape))
+        for shape in (before or (), after or ())
     )
-
-
-def _has_hooks(model: nn.Module) -> bool:
-    hooks = model._hooks
-    return hooks is not None and bool(hooks.forward or hooks.forward_pre)

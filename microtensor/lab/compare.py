@@ -85,7 +85,18 @@ def compare(
     cells, standards = run_comparison(todo, chosen, sweep)
     wall = time.perf_counter() - started
     entries = [_entry(cell, standards) for cell in cells]
-    steps = sum(run.taken for run in list(records.found.values())[known:])
+    taken = sum(run.taken for run in list(records.found.values())[known:])
+    seconds = _seconds(cells, chosen, wall, taken, gain)
+    return comparison_result(
+        entries, budget, settings=_settings(todo, chosen, budget, seed), seconds=seconds,
+        command=command, refused=records.report(),
+    )  # fmt: skip
+
+
+def _seconds(
+    cells: Sequence[Cell], chosen: Sequence[Recipe], wall: float, steps: int, gain: float | None
+) -> dict[str, float]:
+    """What took how long: of so many steps in all, and of each optimizer."""
     seconds = {"whole comparison": wall}
     if steps:
         seconds["trained steps per second"] = steps / wall
@@ -100,10 +111,7 @@ def compare(
         if arrivals:
             name = f"{recipe.label}, milliseconds to the target, median of {len(arrivals)} runs"
             seconds[name] = sorted(arrivals)[len(arrivals) // 2]
-    return comparison_result(
-        entries, budget, settings=_settings(todo, chosen, budget, seed), seconds=seconds,
-        command=command, refused=records.report(),
-    )  # fmt: skip
+    return seconds
 
 
 def _entry(cell: Cell, standards: Sequence[Standard]) -> Entry:

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtensor.lab.optimizers import Recipe
+from microtensor.lab.optional import require
 from microtensor.lab.problems import Task
 from microtensor.lab.result import Column, Result, Table, Verdict
 from microtensor.lab.statistics import holm, mean_interval, paired_p
-from microtensor.lab.trial import Budget, Choice, Schedule, Trial
+from microtensor.lab.trial import EDGE, Budget, Choice, Schedule, Trial
 
 # Two optimizers are told apart when chance alone would set them so far apart less often.
 LEVEL = 0.05
@@ -87,6 +88,8 @@ def comparison_result(
 
     rankings = [Ranking(list(group)) for group in _by_task(entries)]
     verdicts = [edge_verdict(entries, command)]
+    draws = draws_verdict(entries, command)
+    verdicts += [] if draws is None else [draws]
     compared = [ranking for ranking in rankings if len(ranking.best) > 1]
     verdicts += [ahead_verdict(ranking, command) for ranking in compared]
     if len(compared) > 1:
@@ -163,21 +166,51 @@ class Ranking:
 
 
 def edge_verdict(entries: Sequence[Entry], command: str) -> Verdict:
-    """Judge whether the spaces were wide enough: nothing chosen on an edge."""
-    found = [
-        f"{one.recipe.label} on {one.task.name}, {one.schedule} ({', '.join(one.edges)})"
-        for one in entries
-        if one.edges
-    ]
+    """Judge whether the grid of rates was wide enough: no tuned rate nearest to its end."""
+    found = _at_ends(entries, rates=True)
     listed = "; ".join(found[:4]) + (f"; and {len(found) - 4} more" if len(found) > 4 else "")
     return Verdict(
-        "every tuned value lies inside the space it was looked for in",
+        "every tuned learning rate lies inside the grid it was looked for in",
         len(found),
         0,
-        detail=f"number of {len(entries)} choices with a value on an edge"
-        + (f": {listed}; in a wider space these might do better" if found else ""),
+        detail=f"number of {len(entries)} choices with a rate at an end"
+        + (f": {listed}; on a wider grid these might do better" if found else ""),
         command=command,
     )
+
+
+def draws_verdict(entries: Sequence[Entry], command: str) -> Verdict | None:
+    """Judge whether the other spaces were wide enough; None where nothing was drawn from any.
+
+    Their values are draws, of which a known share falls at the ends. Where the best lie beyond, or
+    at, an end, more of those that are chosen do.
+    """
+    drawn = sum(len(one.choice.drawn) for one in entries)
+    if not drawn:
+        return None
+    found = _at_ends(entries, rates=False)
+    listed = "; ".join(found[:4]) + (f"; and {len(found) - 4} more" if len(found) > 4 else "")
+    special = require("scipy.special")
+    chance = float(special.bdtrc(len(found) - 1, drawn, 2 * EDGE)) if found else 1.0
+    return Verdict(
+        "other tuned values lie at the ends of their spaces no more often than draws do",
+        chance,
+        LEVEL,
+        ">=",
+        detail=f"p of at least {len(found)} of {drawn} values in the outer {100 * EDGE:g} % at "
+        f"either end by chance" + (f": {listed}" if found else ""),
+        command=command,
+    )
+
+
+def _at_ends(entries: Sequence[Entry], *, rates: bool) -> list[str]:
+    """Return the choices with a rate, or another value, on an edge, in words."""
+    return [
+        f"{one.recipe.label} on {one.task.name}, {one.schedule} ({edge})"
+        for one in entries
+        for edge in one.edges
+        if edge.startswith("rate ") == rates
+    ]
 
 
 def ahead_verdict(ranking: Ranking, command: str) -> Verdict:

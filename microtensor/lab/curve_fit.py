@@ -18,6 +18,7 @@ from microtensor.lab.parallel import run_all
 from microtensor.lab.result import Column, Result, Table, Verdict
 from microtensor.lab.seeds import seed_for
 from microtensor.lab.style import ACTIVATIONS, FUNCTION, QUIET, styled
+from microtensor.lab.train import cosine, replayed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -217,12 +218,18 @@ def _fit(name: str, width: int, x: Floats, y: Floats, steps: int, seed: int) -> 
         result: mt.Tensor = activation(at @ w + b) @ v + c
         return result
 
+    def one_step() -> mt.Tensor:
+        optimizer.zero_grad()
+        loss = ((output(inputs) - wanted) ** 2).mean((1, 2)).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step_once = replayed(one_step)
     for step in range(steps):
         for group, rate in zip(optimizer.param_groups, _RATES, strict=True):
-            group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * step / steps))
-        optimizer.zero_grad()
-        ((output(inputs) - wanted) ** 2).mean((1, 2)).sum().backward()
-        optimizer.step()
+            group["lr"] = rate * cosine(step, steps)
+        step_once()
     shown = np.linspace(-1, 1, _SHOWN)
     with mt.no_grad():
         errors = ((output(inputs) - wanted) ** 2).mean((1, 2)).sqrt().numpy()

@@ -17,7 +17,7 @@ from microtensor.lab.catalogue import known
 from microtensor.lab.data import Dataset, Part, parts
 from microtensor.lab.probe import Floats, probe
 from microtensor.lab.seeds import seed_for
-from microtensor.lab.train import batches, cosine, mean_loss, predicted, tensors
+from microtensor.lab.train import batches, cosine, mean_loss, predicted, replayed, tensors
 from microtensor.lab.traits import Traits, traits
 
 
@@ -224,16 +224,22 @@ def train_deep(
     weights = seed_for(run, "weights", depth)
     model = deep_network(x.shape[1], width, depth, classes, name, scheme, weights, mt.float32)
     optimizer = mt.optim.SGD(model.parameters(), lr=rate, momentum=momentum)
+
+    def one_step(some: mt.Tensor, wanted: mt.Tensor) -> mt.Tensor:
+        optimizer.zero_grad()
+        loss = mean_loss(model(some), wanted)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step_once = replayed(one_step)
     with mt.random.fork_rng():  # randomised ReLU draws from the default generator
         mt.manual_seed(seed_for(run, "slopes"))
         for step, rows in enumerate(batches(len(x), batch, steps, seed_for(run, "batches"))):
             optimizer.param_groups[0]["lr"] = rate * cosine(step, steps)
-            optimizer.zero_grad()
-            loss = mean_loss(model(mt.from_numpy(x[rows])), mt.from_numpy(target[rows]))
+            loss = step_once(mt.from_numpy(x[rows]), mt.from_numpy(target[rows]))
             if not math.isfinite(loss.item()):
                 return Outcome(math.inf, math.nan)
-            loss.backward()
-            optimizer.step()
     model.eval()
     with mt.no_grad():
         unseen, wanted = tensors(validation, classes, mt.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from microtensor.lab.moons import batch_loss
 from microtensor.lab.optimizers import Recipe
 from microtensor.lab.seeds import seed_for
 from microtensor.lab.surfaces import Floats, Surface
+from microtensor.lab.train import replayed
 
 # These look at a parameter as a whole, so each run must be a parameter, and a group, of its own.
 _WHOLE = ("Adafactor", "LAMB", "LARS", "Muon", "Prodigy")
@@ -84,29 +85,20 @@ def descend(
     """
     shape = (len(rates), len(starts), 2)
     here = np.array(np.broadcast_to(starts, shape), order="C")
-    slopes = np.zeros(shape)
     apart = racer.recipe.kind in _WHOLE
-    # The parameters are parts of one array, and so are their gradients: one loss serves them all.
-    cuts = [(rate, run) for rate in range(shape[0]) for run in range(shape[1])] if apart else [
-        (rate, ...) for rate in range(shape[0])
-    ]  # fmt: skip
-    groups: list[Any] = []
-    for cut in cuts:
-        parameter = mt.from_numpy(here[cut]).requires_grad_()
-        parameter.grad = mt.from_numpy(slopes[cut])
-        groups.append({"params": [parameter], "lr": float(rates[cut[0]])})
-    optimizer = racer.recipe.make(groups, float(rates[0]))
+    # The parameters are parts of one array, so that one loss serves them all.
+    cuts: list[Any] = list(np.ndindex(*shape[:2])) if apart else list(range(len(rates)))
+    parameters = [mt.from_numpy(here[cut]).requires_grad_() for cut in cuts]
+    groups: list[Any] = [
+        {"params": [parameter], "lr": float(rates[cut[0] if apart else cut])}
+        for parameter, cut in zip(parameters, cuts, strict=True)
+    ]
+    step = _stepping(surface, parameters, racer.recipe.make(groups, float(rates[0])), shape)
     points, values = np.empty((steps + 1, *shape)), np.empty((steps + 1, *shape[:2]))
     drawn = _batches(racer, rows, len(starts), steps, seed)
-    for step in range(steps):
-        points[step] = here
-        x, y = (mt.tensor(here[..., axis], requires_grad=True) for axis in (0, 1))
-        loss = surface.function(x, y) if drawn is None else batch_loss(drawn[step], x, y)
-        values[step] = loss.detach().numpy()
-        slopes[..., 0], slopes[..., 1] = (
-            one.numpy() for one in mt.autograd.grad(loss.sum(), [x, y], materialize_grads=True)
-        )
-        optimizer.step()
+    for index in range(steps):
+        points[index] = here
+        values[index] = step(*_columns(drawn, index)).numpy()
     points[steps] = here
     if drawn is None:
         values[steps] = surface(points[steps])
@@ -116,6 +108,33 @@ def descend(
     np.logical_or.accumulate(lost, axis=0, out=lost)
     points[lost], values[lost] = np.nan, np.nan
     return Runs(points, values, _arrival(surface, points, values))
+
+
+def _stepping(
+    surface: Surface, parameters: Sequence[mt.Tensor], optimizer: Any, shape: tuple[int, ...]
+) -> Callable[..., mt.Tensor]:
+    """Return the step of all runs: a function of a batch's columns that returns the losses.
+
+    Where the surface's operations are the same at every point it is recorded and replayed.
+    """
+
+    def step(*batch: mt.Tensor) -> mt.Tensor:
+        optimizer.zero_grad()
+        whole = mt.stack(list(parameters)).reshape(shape)
+        x, y = (whole[..., axis].contiguous() for axis in (0, 1))  # as C takes them
+        loss = batch_loss(batch, x, y) if batch else surface.function(x, y)
+        loss.sum().backward()
+        optimizer.step()
+        return loss.detach()
+
+    return replayed(step) if surface.steady else step
+
+
+def _columns(drawn: Floats | None, step: int) -> tuple[mt.Tensor, ...]:
+    """Return the two columns of the rows of a step; nothing where there are no batches."""
+    if drawn is None:
+        return ()
+    return tuple(mt.tensor(np.ascontiguousarray(drawn[step, ..., axis])) for axis in (0, 1))
 
 
 def _batches(

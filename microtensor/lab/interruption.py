@@ -19,6 +19,8 @@ _SECONDS = 5.0
 # Their processes, which clean up after workers, are started along with the first worker, and that
 # unblocks the signal. So they are started beforehand.
 _TRACKERS = ("multiprocessing.resource_tracker", "joblib.externals.loky.backend.resource_tracker")
+# They warn of all that they clean up after workers that were killed, which is nobody's worry.
+_SILENCE = "ignore:resource_tracker"
 
 
 @contextmanager
@@ -49,9 +51,11 @@ def _blocked() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
+    sys.warnoptions.append(_SILENCE)
     for name in _TRACKERS:
         with suppress(ImportError, AttributeError):  # at worst, workers print tracebacks
             importlib.import_module(name).ensure_running()
+    sys.warnoptions.remove(_SILENCE)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -77,7 +81,10 @@ def ends_of_ctrl_c(message: str) -> Iterator[None]:
 
     def interrupt(number: int, frame: Any) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        sys.unraisablehook = lambda _: None  # of swallowed exceptions nothing is to be read
+        # Nothing is to be read of exceptions that are swallowed, nor of those of threads whose
+        # work is taken away under them: joblib's, which feeds workers, looks up jobs that are gone.
+        sys.unraisablehook = lambda _: None
+        threading.excepthook = lambda _: None
         watchdog = threading.Timer(_SECONDS, _end, (message,))
         watchdog.daemon = True
         watchdog.start()

@@ -28,6 +28,7 @@ from microtensor.lab.train import (
     network,
     predicted,
     probabilities,
+    replayed,
     tensors,
 )
 
@@ -241,6 +242,18 @@ def _train(data: Dataset, plan: Plan, seed: int, kind: str, depth: int) -> dict[
     rate = _RATE / math.sqrt(depth) if kind == "linear" else _BENT_RATE
     optimizer = mt.optim.Adam(model.parameters(), lr=rate)
     steps = _steps(plan, kind, depth)
+
+    def one_step() -> mt.Tensor:
+        optimizer.zero_grad()
+        loss = mean_loss(model(x), target)
+        if kind == "linear":
+            weight = folded_weight(model)
+            loss = loss + (0.5 * plan.penalty) * (weight * weight).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step_once = replayed(one_step)
     taken = 0
     for step in range(steps):
         if (
@@ -250,13 +263,7 @@ def _train(data: Dataset, plan: Plan, seed: int, kind: str, depth: int) -> dict[
         ):
             break
         optimizer.param_groups[0]["lr"] = rate * cosine(step, steps)
-        optimizer.zero_grad()
-        loss = mean_loss(model(x), target)
-        if kind == "linear":
-            weight = folded_weight(model)
-            loss = loss + (0.5 * plan.penalty) * (weight * weight).sum()
-        loss.backward()
-        optimizer.step()
+        step_once()
         taken = step + 1
     with mt.no_grad():
         logits = model(unseen)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import copy
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 import microtensor as mt
 from microtensor import nn
+from microtensor.lab.affine import Shape, checked_shape
 from microtensor.lab.collapse import EXACT, Collapse
+from microtensor.lab.max_pooling import Pool
 from microtensor.lab.pieces import Bend, Floats, Straight, inputs_of, pieces_of
 from microtensor.lab.plot import affine_picture
 from microtensor.lab.result import Column, Table, Verdict
@@ -31,19 +35,27 @@ class LocalMap(Collapse):
 
 
 def collapse_at(
-    model: nn.Module, x: mt.Tensor | Any, *, tolerance: float = EXACT, command: str = ""
+    model: nn.Module,
+    x: mt.Tensor | Any,
+    *,
+    input_shape: Sequence[int] | int | None = None,
+    tolerance: float = EXACT,
+    command: str = "",
 ) -> LocalMap:
     """Return the exact affine map that a piecewise-linear network is around one point.
 
     Where ReLU cuts off it multiplies by 0, elsewhere by 1; with these numbers fixed nothing is
-    left but matrices, and they fold: A = W_L·D_{L-1} ⋯ D_1·W_1. It holds in the whole piece that x
-    lies in, a convex polytope, and A is the network's Jacobian at x.
+    left but matrices, and they fold: A = W_L·D_{L-1} ⋯ D_1·W_1. Max pooling chooses the largest of
+    each window. The map holds in the whole piece that x lies in, a convex polytope, and A is the
+    network's Jacobian at x.
 
     Args:
-        model: Linear layers with ReLU, LeakyReLU, PReLU, ReLU6, Hardtanh, Hardsigmoid,
-            Softshrink, Hardshrink, Threshold or RReLU in eval mode between them; Identity,
-            Flatten and Dropout in eval mode; in nested Sequentials.
-        x: one row of numbers, (inputs,) or (1, inputs).
+        model: what :func:`collapse` folds, with ReLU, LeakyReLU, PReLU, ReLU6, Hardtanh,
+            Hardsigmoid, Softshrink, Hardshrink, Threshold, RReLU in eval mode, and max pooling,
+            also adaptive, between; in nested Sequentials.
+        x: one row of numbers, (inputs,) or (1, inputs); or, as a network of images takes it,
+            (1, channels, height, width).
+        input_shape: of one row, where neither `x` nor a Linear layer in the first place tells.
         tolerance: for the verdicts; computed in float64.
         command: what the verdicts name as the command that repeats them.
 
@@ -53,7 +65,8 @@ def collapse_at(
 
     Raises:
         TypeError: a layer that is not piecewise linear; its path and class are named.
-        ValueError: sizes that do not fit; NaN or infinite values in x.
+        ValueError: sizes that do not fit, an input_shape that is needed and missing; NaN or
+            infinite values in x.
 
     Example:
         >>> from microtensor import lab, nn
@@ -62,12 +75,18 @@ def collapse_at(
         >>> weight.shape, bias.shape
         (microtensor.Size([1, 2]), microtensor.Size([1]))
     """
-    layers = pieces_of(model, "collapse_at")
     given = x.detach().numpy() if isinstance(x, mt.Tensor) else np.asarray(x)
     row = np.asarray(given, np.float64)
-    if row.shape not in ((inputs_of(layers),), (1, inputs_of(layers))):
+    shape = checked_shape(input_shape, "collapse_at")
+    if shape is None and row.ndim > 2:
+        shape = row.shape[1:]
+    layers = pieces_of(model, "collapse_at", shape, pools=True)
+    shape = shape or (inputs_of(layers),)
+    numbers = math.prod(shape)
+    if row.shape not in ((numbers,), (1, numbers), shape, (1, *shape)):
+        sizes = "" if len(shape) == 1 else f", {shape}"
         raise ValueError(
-            f"collapse_at: x must be one row of {inputs_of(layers)} numbers, got shape {row.shape}"
+            f"collapse_at: x must be one row of {numbers} numbers{sizes}, got shape {row.shape}"
         )
     row = row.reshape(-1)
     if not np.isfinite(row).all():
@@ -75,7 +94,7 @@ def collapse_at(
     weight, bias, records = _followed(layers, row)
     radius = min((record["distance"] for record in records), default=np.inf)
     double = copy.deepcopy(model).double()
-    jacobian, value = _derivative(double, row)
+    jacobian, value = _derivative(double, row, shape)
     made = LocalMap(
         mt.tensor(weight),
         mt.tensor(bias),
@@ -89,7 +108,7 @@ def collapse_at(
                 detail="largest difference, relative to the largest output, in float64",
                 command=command,
             ),
-            _reach_verdict(double, weight, bias, row, radius, command),
+            _reach_verdict(double, weight, bias, row, shape, radius, command),
         ],
         pictures={"collapse_at": affine_picture(weight, bias)},
         settings={"x": row.tolist(), "radius": radius},
@@ -114,14 +133,18 @@ def jacobian_verdict(
 
 
 def _followed(
-    layers: list[Straight | Bend], row: Floats
+    layers: list[Straight | Bend | Pool], row: Floats
 ) -> tuple[Floats, Floats, list[dict[str, Any]]]:
     """Return A, b and, for each activation, what it did at this point."""
     weight, bias = np.eye(len(row)), np.zeros(len(row))
     records: list[dict[str, Any]] = []
     for layer in layers:
         if isinstance(layer, Straight):
-            weight, bias = layer.weight @ weight, layer.weight @ bias + layer.bias
+            weight, bias = layer.after(weight, bias)
+            continue
+        if isinstance(layer, Pool):
+            weight, bias, distance = layer.followed(weight, bias, row)
+            records.append(_followed_record(layer, len(bias), len(bias), distance))
             continue
         z = weight @ row + bias
         steepness = np.linalg.norm(weight, axis=1)
@@ -129,23 +152,28 @@ def _followed(
             gaps = np.abs(z[:, None] - np.array(layer.kinks)).min(1) / steepness
         gaps = np.where(steepness > 0, gaps, np.inf)
         slope, intercept = (one[0] for one in layer(z[None]))
-        records.append(
-            {
-                "layer": layer.path,
-                "class": type(layer.module).__name__,
-                "units": len(z),
-                "open": int((slope != 0).sum()),
-                "distance": float(gaps.min()),
-            }
-        )
+        through = int((slope != 0).sum())
+        records.append(_followed_record(layer, len(z), through, float(gaps.min())))
         weight, bias = slope[:, None] * weight, slope * bias + intercept
     return weight, bias, records
 
 
-def _derivative(double: nn.Module, row: Floats) -> tuple[Floats, Floats]:
+def _followed_record(
+    layer: Bend | Pool, units: int, through: int, distance: float
+) -> dict[str, Any]:
+    return {
+        "layer": layer.path,
+        "class": type(layer.module).__name__,
+        "units": units,
+        "open": through,
+        "distance": distance,
+    }
+
+
+def _derivative(double: nn.Module, row: Floats, shape: Shape) -> tuple[Floats, Floats]:
     """Return the Jacobian, row by row with backward, and the value at a point."""
     point = mt.tensor(row[None], requires_grad=True)
-    output = double(point)
+    output = double(point.reshape(1, *shape)).flatten(1)
     rows = []
     for index in range(output.shape[1]):
         (gradient,) = mt.autograd.grad(
@@ -156,7 +184,13 @@ def _derivative(double: nn.Module, row: Floats) -> tuple[Floats, Floats]:
 
 
 def _reach_verdict(
-    double: nn.Module, weight: Floats, bias: Floats, row: Floats, radius: float, command: str
+    double: nn.Module,
+    weight: Floats,
+    bias: Floats,
+    row: Floats,
+    shape: Shape,
+    radius: float,
+    command: str,
 ) -> Verdict:
     """Judge whether the network is this map on a sphere just short of the nearest fold."""
     draw = np.random.default_rng(0)
@@ -165,7 +199,7 @@ def _reach_verdict(
     reach = 0.999 * min(radius, 1e3)
     points = row + reach * ways
     with mt.no_grad():
-        values = double(mt.tensor(points)).numpy()
+        values = double(mt.tensor(points.reshape(_TRIED, *shape))).flatten(1).numpy()
     return Verdict(
         "the map holds out to the nearest fold",
         _apart(values, points @ weight.T + bias),

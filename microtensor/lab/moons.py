@@ -32,7 +32,7 @@ def moons_surface(seed: int = 0) -> tuple[Surface, Floats]:
     surface = Surface(
         NOISY_MOONS,
         "Noisy moons",
-        functools.partial(batch_loss, signed),
+        functools.partial(batch_loss, mt.tensor(np.ascontiguousarray(signed.T))),
         "mean of ln(1 + exp(−z·w)) over 200 rows of make_moons, z = ±x",
         (-reach, reach, -reach, reach),
         (0.0, 0.0),
@@ -40,22 +40,24 @@ def moons_surface(seed: int = 0) -> tuple[Surface, Floats]:
         lowest,
         lowest + 0.01 * (math.log(2) - lowest),
         0.3,
+        steady=True,
     )
     return surface, signed
 
 
-def batch_loss(signed: Floats, x: mt.Tensor, y: mt.Tensor) -> mt.Tensor:
+def batch_loss(signed: mt.Tensor | tuple[mt.Tensor, ...], x: mt.Tensor, y: mt.Tensor) -> mt.Tensor:
     """Return the loss at weights (x, y) of any one shape.
 
     Args:
-        signed: rows, (rows, 2), the same for all; or (..., rows, 2), each weight pair its own.
+        signed: rows by columns, (2, rows), the same for all; or two columns, each (..., rows), of
+            which each weight pair has its own.
         x: the first weights.
         y: the second weights.
     """
-    if signed.ndim == 2:
-        margin = mt.stack([x, y], -1) @ mt.tensor(np.ascontiguousarray(signed.T))
+    if isinstance(signed, mt.Tensor):
+        margin = mt.stack([x, y], -1) @ signed
     else:
-        first, second = (mt.tensor(np.ascontiguousarray(signed[..., axis])) for axis in (0, 1))
+        first, second = signed
         margin = x.unsqueeze(-1) * first + y.unsqueeze(-1) * second
     return F.softplus(-margin).mean(-1)
 

@@ -78,11 +78,17 @@ def _close(arriving: Any) -> None:
 def _numbered(
     index: int, function: Callable[..., Answer], arguments: tuple[Any, ...]
 ) -> tuple[int, Answer]:
-    # One thread each: the cores are shared out among processes, and small networks gain nothing.
+    with one_thread():  # the cores are shared out among processes
+        return index, function(*arguments)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let kernels run in one thread within the block: small networks gain nothing by more."""
     threads = mt.get_num_threads()
     mt.set_num_threads(1)
     try:
-        return index, function(*arguments)
+        yield
     finally:
         mt.set_num_threads(threads)
 

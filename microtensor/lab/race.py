@@ -27,8 +27,8 @@ from microtensor.lab.surfaces import (
     surface_names,
 )
 
-# Four to a decade, the same for every optimizer; Adadelta wants the largest.
-RACE_RATES = tuple(float(f"{10 ** (k / 4):.3g}") for k in range(-16, 13))
+# Four to a decade, the same for every optimizer; Adagrad and Adadelta want the largest.
+RACE_RATES = tuple(float(f"{10 ** (k / 4):.3g}") for k in range(-16, 17))
 # No AdamW: its decay draws towards the origin, where many of these functions have their minimum.
 RACERS = (
     "sgd", "momentum", "nag", "adagrad", "adadelta", "rmsprop", "adam", "nadam", "adabelief",

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 import microtensor as mt
 from microtensor import nn
 from microtensor.lab import plot
+from microtensor.lab.max_pooling import Pool
 from microtensor.lab.optional import require
 from microtensor.lab.pieces import Bend, Floats, Straight, inputs_of, pieces_of
 from microtensor.lab.result import Column, Result, Table, Verdict
@@ -103,7 +104,8 @@ def regions(
         >>> len(lab.regions(model, frame=(-100, 100, -100, 100)).pieces)
         2
     """
-    layers = pieces_of(model, "regions")
+    # Max pooling is refused: its pieces are not cut by lines through each unit alone.
+    layers = [one for one in pieces_of(model, "regions") if not isinstance(one, Pool)]
     if inputs_of(layers) != 2:
         raise ValueError(f"regions: the network must take 2 inputs, not {inputs_of(layers)}")
     points, labels = _points(data)
@@ -185,13 +187,9 @@ def _cut_all(
     dust = _DUST * whole.area
     for layer in layers:
         if isinstance(layer, Straight):
+            own, shift = layer.whole
             pieces = [
-                Piece(
-                    one.corners,
-                    layer.weight @ one.weight,
-                    layer.weight @ one.bias + layer.bias,
-                    one.pattern,
-                )
+                Piece(one.corners, own @ one.weight, own @ one.bias + shift, one.pattern)
                 for one in pieces
             ]
             continue
@@ -316,7 +314,8 @@ def none_missing_verdict(
     patterns = np.zeros((_TRIED, 0), np.uint8)
     for layer in layers:
         if isinstance(layer, Straight):
-            rows = rows @ layer.weight.T + layer.bias
+            own, shift = layer.whole
+            rows = rows @ own.T + shift
         else:
             patterns = np.hstack([patterns, layer.pattern(rows).astype(np.uint8)])
             slope, intercept = layer(rows)

@@ -36,6 +36,8 @@ class Surface:
         nearby: deviation of the other starts from `start`, in both directions.
         rate: the one at which all race where there is nothing to tune: on a saddle, without a
             floor, a larger rate always leaves sooner, in one jump in the end.
+        steady: whether the function does the same operations at every point and has no other
+            effect, so that a step over it may be recorded and replayed.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Surface:
     target: float = 0.0
     nearby: float = 0.3
     rate: float | None = None
+    steady: bool = False
 
     @property
     def slow(self) -> bool:
@@ -201,7 +204,7 @@ _TURNED = {"saddle": 45.0, "monkey_saddle": 45.0, "long_valley": 30.0}
 
 SURFACES: dict[str, Surface] = {
     surface.name: surface
-    for written in _WRITTEN
+    for written in (dataclasses.replace(one, steady=True) for one in _WRITTEN)
     for surface in (
         [written, written.rotated(_TURNED[written.name])] if written.name in _TURNED else [written]
     )

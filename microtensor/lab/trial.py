@@ -20,7 +20,12 @@ from microtensor.lab.train import cosine
 Schedule = Literal["constant", "cosine"]
 
 # The logarithmic grid of learning rates that every optimizer is tuned over, unless told otherwise.
-RATES = (3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+RATES = (
+    1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 3e3,
+    1e4,
+)  # fmt: skip
+# A drawn value in this share of its range, at either end, counts as on the edge.
+EDGE = 0.03
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,7 +73,9 @@ class Budget:
     @classmethod
     def quick(cls) -> Budget:
         """Return a budget of some forty seconds for all tasks: fewer rates, draws and runs."""
-        return cls(steps=200, every=10, draws=4, finalists=2, finalist_runs=2, runs=5)
+        return cls(
+            steps=200, every=10, rates=RATES[::2], draws=6, finalists=2, finalist_runs=2, runs=5
+        )
 
     @property
     def tries(self) -> int:

@@ -15,12 +15,10 @@ from microtensor.lab.parallel import run_all
 from microtensor.lab.problems import Task
 from microtensor.lab.records import Job, Records
 from microtensor.lab.seeds import seed_for
-from microtensor.lab.trial import Budget, Choice, Schedule, Trial, mean_late_loss, trial
+from microtensor.lab.trial import EDGE, Budget, Choice, Schedule, Trial, mean_late_loss, trial
 
 # How far around the best rate of the grid further draws go: a step of the usual grid.
 _AROUND = math.sqrt(10)
-# A value in this share of its range, at either end, counts as on the edge.
-_EDGE = 0.03
 
 Losses = list[tuple[Choice, list[Trial]]]
 
@@ -206,7 +204,7 @@ def edges(choice: Choice, recipe: Recipe, budget: Budget) -> list[str]:
         found.append(f"rate {choice.rate:g}")
     for name, value in choice.drawn.items():
         space = recipe.space[name]
-        low, high = sorted((space.at(_EDGE), space.at(1 - _EDGE)))
+        low, high = sorted((space.at(EDGE), space.at(1 - EDGE)))
         if not low <= value <= high:
             found.append(f"{name} {value:g}")
     return found

@@ -116,7 +116,22 @@ def unfold(model: nn.Module, data: Any, *, command: str = "") -> Unfolding:
     stages = list(_carried(copy.deepcopy(layers), points, labels))
     bends = any(not isinstance(layer, (nn.Linear, *_QUIET_LAYERS)) for _, layer in layers)
     verdict = sheet_verdict(stages, bends, command)
-    table = Table(
+    title = _title(stages, bends)
+    result = Unfolding(
+        "unfold",
+        tables=[_stage_table(stages)],
+        verdicts=[verdict],
+        pictures={"unfold": functools.partial(_picture, stages, labels, title)},
+        settings={"layers": [type(layer).__name__ for _, layer in layers]},
+        moving={"unfold": _moving_sheet(stages, labels, title)},
+        animations={"unfold": functools.partial(_write_gif, stages, labels, title)},
+    )
+    result.stages = tuple(stages)
+    return result
+
+
+def _stage_table(stages: Sequence[Stage]) -> Table:
+    return Table(
         "unfold",
         "The sheet, stage by stage",
         [
@@ -146,35 +161,26 @@ def unfold(model: nn.Module, data: Any, *, command: str = "") -> Unfolding:
         caption="Bent: what the best affine map of the plane leaves of the grid's variance. "
         "A line separates: rows on the right side of logistic regression's line at this stage.",
     )
-    title = _title(stages, bends)
+
+
+def _moving_sheet(stages: Sequence[Stage], labels: Any, title: str) -> dict[str, Any]:
+    """What the report's page needs to move the sheet."""
     rows = slice(None, _MOST_ROWS)
-    result = Unfolding(
-        "unfold",
-        tables=[table],
-        verdicts=[verdict],
-        pictures={"unfold": functools.partial(_picture, stages, labels, title)},
-        settings={"layers": [type(layer).__name__ for _, layer in layers]},
-        moving={
-            "unfold": {
-                "kind": "sheet",
-                "title": title,
-                "classes": labels[rows].tolist(),
-                "colours": [colour for colour, _ in CLASSES],
-                "dark": [on_dark(colour) for colour, _ in CLASSES],
-                "stages": [
-                    {
-                        "label": one.label,
-                        "lines": np.round(one.lines, 3).tolist(),
-                        "points": np.round(one.rows[rows], 3).tolist(),
-                    }
-                    for one in stages
-                ],
+    return {
+        "kind": "sheet",
+        "title": title,
+        "classes": labels[rows].tolist(),
+        "colours": [colour for colour, _ in CLASSES],
+        "dark": [on_dark(colour) for colour, _ in CLASSES],
+        "stages": [
+            {
+                "label": one.label,
+                "lines": np.round(one.lines, 3).tolist(),
+                "points": np.round(one.rows[rows], 3).tolist(),
             }
-        },
-        animations={"unfold": functools.partial(_write_gif, stages, labels, title)},
-    )
-    result.stages = tuple(stages)
-    return result
+            for one in stages
+        ],
+    }
 
 
 def sheet_verdict(stages: Sequence[Stage], bends: bool, command: str = "") -> Verdict:

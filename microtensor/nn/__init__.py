@@ -1,165 +1,180 @@
 """Modules to build networks of, under PyTorch's names."""
 
-from microtensor.nn import activations, functional, init, learned_activations, parallel, utils
-from microtensor.nn.activations import *  # noqa: F403  # all that records make
-from microtensor.nn.attention import (
-    MultiheadAttention,
-    NonDynamicallyQuantizableLinear,
-)
-from microtensor.nn.containers import (
-    ModuleDict,
-    ModuleList,
-    Sequential,
-)
-from microtensor.nn.convolution import (
-    Conv1d,
-    Conv2d,
-    Conv3d,
-    ConvTranspose1d,
-    ConvTranspose2d,
-    ConvTranspose3d,
-)
-from microtensor.nn.distance import (
-    CosineSimilarity,
-    PairwiseDistance,
-)
-from microtensor.nn.dropout import (
-    AlphaDropout,
-    Dropout,
-    Dropout1d,
-    Dropout2d,
-    Dropout3d,
-    FeatureAlphaDropout,
-)
-from microtensor.nn.flatten import (
-    Flatten,
-    Unflatten,
-)
-from microtensor.nn.fold import (
-    Fold,
-    Unfold,
-)
-from microtensor.nn.learned_activations import *  # noqa: F403
-from microtensor.nn.linear import (
-    Bilinear,
-    Identity,
-    Linear,
-)
-from microtensor.nn.losses import (
-    BCELoss,
-    BCEWithLogitsLoss,
-    CosineEmbeddingLoss,
-    CrossEntropyLoss,
-    CTCLoss,
-    GaussianNLLLoss,
-    HingeEmbeddingLoss,
-    HuberLoss,
-    KLDivLoss,
-    L1Loss,
-    MarginRankingLoss,
-    MSELoss,
-    MultiLabelMarginLoss,
-    MultiLabelSoftMarginLoss,
-    MultiMarginLoss,
-    NLLLoss,
-    PoissonNLLLoss,
-    SmoothL1Loss,
-    SoftMarginLoss,
-    TripletMarginLoss,
-    TripletMarginWithDistanceLoss,
-)
-from microtensor.nn.module import (
-    Module,
-)
-from microtensor.nn.normalization import (
-    BatchNorm1d,
-    BatchNorm2d,
-    BatchNorm3d,
-    GroupNorm,
-    InstanceNorm1d,
-    InstanceNorm2d,
-    InstanceNorm3d,
-    LayerNorm,
-    LocalResponseNorm,
-    RMSNorm,
-)
-from microtensor.nn.padding import (
-    CircularPad1d,
-    CircularPad2d,
-    CircularPad3d,
-    ConstantPad1d,
-    ConstantPad2d,
-    ConstantPad3d,
-    ReflectionPad1d,
-    ReflectionPad2d,
-    ReflectionPad3d,
-    ReplicationPad1d,
-    ReplicationPad2d,
-    ReplicationPad3d,
-    ZeroPad1d,
-    ZeroPad2d,
-    ZeroPad3d,
-)
-from microtensor.nn.parallel import DataParallel
-from microtensor.nn.parameter import (
-    Parameter,
-)
-from microtensor.nn.parameter_containers import (
-    ParameterDict,
-    ParameterList,
-)
-from microtensor.nn.pooling import (
-    AdaptiveAvgPool1d,
-    AdaptiveAvgPool2d,
-    AdaptiveAvgPool3d,
-    AdaptiveMaxPool1d,
-    AdaptiveMaxPool2d,
-    AdaptiveMaxPool3d,
-    AvgPool1d,
-    AvgPool2d,
-    AvgPool3d,
-    LPPool1d,
-    LPPool2d,
-    LPPool3d,
-    MaxPool1d,
-    MaxPool2d,
-    MaxPool3d,
-    MaxUnpool1d,
-    MaxUnpool2d,
-    MaxUnpool3d,
-)
-from microtensor.nn.recurrent import (
-    GRU,
-    LSTM,
-    RNN,
-    GRUCell,
-    LSTMCell,
-    RNNBase,
-    RNNCell,
-    RNNCellBase,
-)
-from microtensor.nn.resampling import (
-    ChannelShuffle,
-    PixelShuffle,
-    PixelUnshuffle,
-    Upsample,
-    UpsamplingBilinear2d,
-    UpsamplingNearest2d,
-)
-from microtensor.nn.softmax import Softmax2d
-from microtensor.nn.sparse import (
-    Embedding,
-    EmbeddingBag,
-)
-from microtensor.nn.transformer import (
-    Transformer,
-    TransformerDecoder,
-    TransformerDecoderLayer,
-    TransformerEncoder,
-    TransformerEncoderLayer,
-)
+from typing import TYPE_CHECKING
+
+from microtensor.lazy import late
+from microtensor.nn import activations
+
+if TYPE_CHECKING:
+    from microtensor.nn import functional, init, parallel, utils
+    from microtensor.nn.activations import *  # noqa: F403  # all that records make
+    from microtensor.nn.attention import (
+        MultiheadAttention,
+        NonDynamicallyQuantizableLinear,
+    )
+    from microtensor.nn.containers import (
+        ModuleDict,
+        ModuleList,
+        Sequential,
+    )
+    from microtensor.nn.convolution import (
+        Conv1d,
+        Conv2d,
+        Conv3d,
+        ConvTranspose1d,
+        ConvTranspose2d,
+        ConvTranspose3d,
+    )
+    from microtensor.nn.distance import (
+        CosineSimilarity,
+        PairwiseDistance,
+    )
+    from microtensor.nn.dropout import (
+        AlphaDropout,
+        Dropout,
+        Dropout1d,
+        Dropout2d,
+        Dropout3d,
+        FeatureAlphaDropout,
+    )
+    from microtensor.nn.flatten import (
+        Flatten,
+        Unflatten,
+    )
+    from microtensor.nn.fold import (
+        Fold,
+        Unfold,
+    )
+    from microtensor.nn.learned_activations import (
+        APL,
+        PReLU,
+        RReLU,
+        Snake,
+        SoftExponential,
+        SReLU,
+        StarReLU,
+    )
+    from microtensor.nn.linear import (
+        Bilinear,
+        Identity,
+        Linear,
+    )
+    from microtensor.nn.losses import (
+        BCELoss,
+        BCEWithLogitsLoss,
+        CosineEmbeddingLoss,
+        CrossEntropyLoss,
+        CTCLoss,
+        GaussianNLLLoss,
+        HingeEmbeddingLoss,
+        HuberLoss,
+        KLDivLoss,
+        L1Loss,
+        MarginRankingLoss,
+        MSELoss,
+        MultiLabelMarginLoss,
+        MultiLabelSoftMarginLoss,
+        MultiMarginLoss,
+        NLLLoss,
+        PoissonNLLLoss,
+        SmoothL1Loss,
+        SoftMarginLoss,
+        TripletMarginLoss,
+        TripletMarginWithDistanceLoss,
+    )
+    from microtensor.nn.module import (
+        Module,
+    )
+    from microtensor.nn.normalization import (
+        BatchNorm1d,
+        BatchNorm2d,
+        BatchNorm3d,
+        GroupNorm,
+        InstanceNorm1d,
+        InstanceNorm2d,
+        InstanceNorm3d,
+        LayerNorm,
+        LocalResponseNorm,
+        RMSNorm,
+    )
+    from microtensor.nn.padding import (
+        CircularPad1d,
+        CircularPad2d,
+        CircularPad3d,
+        ConstantPad1d,
+        ConstantPad2d,
+        ConstantPad3d,
+        ReflectionPad1d,
+        ReflectionPad2d,
+        ReflectionPad3d,
+        ReplicationPad1d,
+        ReplicationPad2d,
+        ReplicationPad3d,
+        ZeroPad1d,
+        ZeroPad2d,
+        ZeroPad3d,
+    )
+    from microtensor.nn.parallel import DataParallel
+    from microtensor.nn.parameter import (
+        Parameter,
+    )
+    from microtensor.nn.parameter_containers import (
+        ParameterDict,
+        ParameterList,
+    )
+    from microtensor.nn.pooling import (
+        AdaptiveAvgPool1d,
+        AdaptiveAvgPool2d,
+        AdaptiveAvgPool3d,
+        AdaptiveMaxPool1d,
+        AdaptiveMaxPool2d,
+        AdaptiveMaxPool3d,
+        AvgPool1d,
+        AvgPool2d,
+        AvgPool3d,
+        LPPool1d,
+        LPPool2d,
+        LPPool3d,
+        MaxPool1d,
+        MaxPool2d,
+        MaxPool3d,
+        MaxUnpool1d,
+        MaxUnpool2d,
+        MaxUnpool3d,
+    )
+    from microtensor.nn.recurrent import (
+        GRU,
+        LSTM,
+        RNN,
+        GRUCell,
+        LSTMCell,
+        RNNBase,
+        RNNCell,
+        RNNCellBase,
+    )
+    from microtensor.nn.resampling import (
+        ChannelShuffle,
+        PixelShuffle,
+        PixelUnshuffle,
+        Upsample,
+        UpsamplingBilinear2d,
+        UpsamplingNearest2d,
+    )
+    from microtensor.nn.softmax import Softmax2d
+    from microtensor.nn.sparse import (
+        Embedding,
+        EmbeddingBag,
+    )
+    from microtensor.nn.transformer import (
+        Transformer,
+        TransformerDecoder,
+        TransformerDecoderLayer,
+        TransformerEncoder,
+        TransformerEncoderLayer,
+    )
 
 __all__ = [
+    "APL",
     "GRU",
     "LSTM",
     "RNN",
@@ -241,6 +256,7 @@ __all__ = [
     "MultiheadAttention",
     "NLLLoss",
     "NonDynamicallyQuantizableLinear",
+    "PReLU",
     "PairwiseDistance",
     "Parameter",
     "ParameterDict",
@@ -252,16 +268,21 @@ __all__ = [
     "RNNBase",
     "RNNCell",
     "RNNCellBase",
+    "RReLU",
     "ReflectionPad1d",
     "ReflectionPad2d",
     "ReflectionPad3d",
     "ReplicationPad1d",
     "ReplicationPad2d",
     "ReplicationPad3d",
+    "SReLU",
     "Sequential",
     "SmoothL1Loss",
+    "Snake",
+    "SoftExponential",
     "SoftMarginLoss",
     "Softmax2d",
+    "StarReLU",
     "Transformer",
     "TransformerDecoder",
     "TransformerDecoderLayer",
@@ -283,4 +304,6 @@ __all__ = [
     "utils",
 ]
 __all__ += activations.__all__
-__all__ += learned_activations.__all__
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = late(globals())

@@ -2,161 +2,61 @@
 
 A module's constructor has the parameters of its function, PyTorch's names and defaults; its
 ``repr`` shows them. What learns parameters is in :mod:`microtensor.nn.learned_activations`.
-Editors and type checkers read activations.pyi, which is generated.
+Editors and type checkers read activations.pyi, which is generated. Each is made when it is first
+used: nobody uses all.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
-from inspect import Parameter, Signature
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from microtensor.nn.module import Module
-from microtensor.ops import published, signatures
-from microtensor.ops.activations import ACTIVATIONS
-from microtensor.ops.activations_gated import check_pieces
-from microtensor.ops.creation import empty
-from microtensor.ops.declare import parse_signature
-from microtensor.tensor import Tensor
+from microtensor.lazy import MISSING, late, listed, place
 
-# Which are no options of a module: its mode says whether it trains, and its input's dtype is it.
-_NO_OPTIONS = ("training", "_stacklevel", "dtype", "generator")
-# PyTorch's repr of these is the bare number.
-_BARE = ("Hardshrink", "Softshrink")
+if TYPE_CHECKING:
+    from microtensor.nn.module import Module
+    from microtensor.ops.activation_record import Activation
+
+_made: dict[str, type[Module]] = {}
 
 
-def _renamed(named: dict[str, Any]) -> None:
-    """Take the names that Hardtanh's bounds once had in PyTorch."""
-    for old, new in (("min_value", "min_val"), ("max_value", "max_val")):
-        if old in named:
-            warnings.warn(
-                f"Hardtanh(): the argument {old!r} is deprecated and is now called {new!r}",
-                FutureWarning,
-                stacklevel=3,
-            )
-            named[new] = named.pop(old)
+def _module(name: str, record: Activation) -> type[Module]:
+    """Give the module of an activation, the same at every call and in every thread."""
+    from microtensor.nn.activation_modules import make
+
+    kind = record.module
+    return _made.get(kind) or _made.setdefault(kind, make(name, record))
 
 
-class _Activation(Module):
-    """A module of one activation; its options are attributes, given to the function at a call."""
-
-    _function: Callable[..., Tensor]
-    _options: tuple[tuple[str, Any], ...] = ()
-    _key: str
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__()
-        name = type(self).__name__
-        if name == "Hardtanh":
-            _renamed(named)
-        if len(arguments) > len(self._options):
-            raise TypeError(
-                f"{name}() takes {len(self._options)} arguments, but {len(arguments)} were given"
-            )
-        for (option, _), value in zip(self._options, arguments, strict=False):
-            if option in named:
-                raise TypeError(f"{name}() got multiple values for argument {option!r}")
-            setattr(self, option, value)
-        for option, default in self._options[len(arguments) :]:
-            value = named.pop(option, default)
-            if value is Parameter.empty:
-                raise TypeError(f"{name}() misses the argument {option!r}")
-            setattr(self, option, value)
-        for option in named:
-            raise TypeError(f"{name}() got an unexpected argument {option!r}")
-        self._check()
-
-    def _check(self) -> None:
-        """Raise for options that the function refuses, at once and not at the first call."""
-        if self._key == "maxout":
-            check_pieces("Maxout", self.pieces)
-        if getattr(self, "dim", 0) is None:
-            return  # chosen by the input, with a warning
-        if self._options and ACTIVATIONS[self._key].kernel:
-            try:
-                self.forward(empty(0))
-            except RuntimeError as error:
-                raise ValueError(str(error)) from None
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Return the activation of `input`."""
-        values = [getattr(self, option) for option, _ in self._options]
-        return type(self)._function(input, *values)
-
-    def extra_repr(self) -> str:
-        """Return the constructor's arguments; `inplace` if it is on, as in PyTorch."""
-        if type(self).__name__ in _BARE:
-            return ", ".join(str(getattr(self, option)) for option, _ in self._options)
-        shown = []
-        for option, _ in self._options:
-            value = getattr(self, option)
-            if option == "inplace":
-                if value and type(self).__name__ not in ("Hardsigmoid", "Hardswish"):
-                    shown.append("inplace=True")
-            elif (type(self).__name__, option) != ("Hardsigmoid", "slope"):
-                shown.append(f"{option}={value!r}")
-        return ", ".join(shown)
+def _is_made_here(name: str, record: Activation) -> bool:
+    return not record.learned and name not in ("identity", "rrelu", "gelu_tanh")
 
 
-def _plain_forward(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    def forward(self: _Activation, input: Tensor) -> Tensor:
-        """Return the activation of `input`."""
-        return function(input)
+def _all() -> dict[str, type[Module]]:
+    """Give every module made here, by name, in the order of the activations."""
+    from microtensor.ops.activations import ACTIVATIONS
 
-    return forward
-
-
-def _without_input(signature: str) -> str:
-    """Give what a module's constructor takes, typed, for the stub."""
-    return ", ".join(
-        f"{p.name}: {p.annotation}{'' if p.default is None else f' = {p.default}'}"
-        for p in parse_signature(signature)[1:]
-        if p.name not in _NO_OPTIONS
-    )
-
-
-def _make(name: str, function: Callable[..., Any]) -> type[Module]:
-    """Make the module of an activation from its record and its function's parameters."""
-    record = ACTIVATIONS[name]
-    parsed = [p for p in parse_signature(signatures[function])[1:] if p.name not in _NO_OPTIONS]
-    options = tuple(
-        (p.name, Parameter.empty if p.default is None else eval(p.default)) for p in parsed
-    )
-    body: dict[str, Any] = {
-        "__doc__": function.__doc__,
-        "__module__": __name__,
-        "__annotations__": {p.name: p.annotation for p in parsed},
-        "_function": staticmethod(function),
-        "_options": options,
-        "_key": name,
-        "_signature": _without_input(signatures[function]),
+    return {
+        record.module: _module(name, record)
+        for name, record in ACTIVATIONS.items()
+        if _is_made_here(name, record)
     }
-    if not options:
-        body["forward"] = _plain_forward(function)
-    made = type(record.module, (_Activation,), body)
-    made.__signature__ = Signature(  # type: ignore[attr-defined]
-        [
-            Parameter(option, Parameter.POSITIONAL_OR_KEYWORD, default=default)
-            for option, default in options
-        ]
-    )
-    return made
 
 
-def _modules() -> dict[str, Any]:
-    functions = published["nn.functional"]
-    made: dict[str, Any] = {}
-    for name, record in ACTIVATIONS.items():
-        if not record.learned and name not in ("identity", "rrelu", "gelu_tanh"):
-            made[record.module] = _make(name, functions[name])
-    return made
+def _find(kind: str) -> Any:
+    if kind == "MODULES":
+        return _all()
+    if kind == "Swish":  # its other name
+        return _find("SiLU")
+    # An activation beyond the index may be in any of the files.
+    import_module(place(__name__, kind) or "microtensor.ops.activations")
+    from microtensor.ops.activation_record import ACTIVATIONS
+
+    for name, record in list(ACTIVATIONS.items()):
+        if record.module == kind and _is_made_here(name, record):
+            return _module(name, record)
+    return MISSING
 
 
-MODULES = _modules()
-"""Every module made here, by name."""
-
-globals().update(MODULES)
-Swish = MODULES["SiLU"]
-
-__all__ = ["Swish", *MODULES]
+__all__ = listed(__name__)
+__getattr__, __dir__ = late(globals(), _find)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from microtensor.nn import functional as F
 from microtensor.nn.module import Module
 from microtensor.tensor import Tensor
@@ -9,6 +11,8 @@ from microtensor.tensor import Tensor
 
 class _Dropout(Module):
     """What all dropouts share: a probability, and whether to overwrite the input."""
+
+    _function: ClassVar[str]  # of nn.functional
 
     p: float
     inplace: bool
@@ -19,6 +23,11 @@ class _Dropout(Module):
             raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
         self.p = p
         self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return `input` with parts dropped, or in evaluation mode `input` itself."""
+        result: Tensor = getattr(F, self._function)(input, self.p, self.training, self.inplace)
+        return result
 
     def extra_repr(self) -> str:
         """Return the constructor's arguments."""
@@ -50,9 +59,7 @@ class Dropout(_Dropout):
         JMLR 15, 2014.
     """
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Return `input` with elements dropped, or in evaluation mode `input` itself."""
-        return F.dropout(input, self.p, self.training, self.inplace)
+    _function = "dropout"
 
 
 class Dropout1d(_Dropout):
@@ -68,10 +75,7 @@ class Dropout1d(_Dropout):
         ValueError: `p` is not between 0 and 1.
     """
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Return `input` with parts dropped, or in evaluation mode `input` itself."""
-        result: Tensor = F.dropout1d(input, self.p, self.training, self.inplace)
-        return result
+    _function = "dropout1d"
 
 
 class Dropout2d(_Dropout):
@@ -87,10 +91,7 @@ class Dropout2d(_Dropout):
         ValueError: `p` is not between 0 and 1.
     """
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Return `input` with parts dropped, or in evaluation mode `input` itself."""
-        result: Tensor = F.dropout2d(input, self.p, self.training, self.inplace)
-        return result
+    _function = "dropout2d"
 
 
 class Dropout3d(_Dropout):
@@ -106,10 +107,7 @@ class Dropout3d(_Dropout):
         ValueError: `p` is not between 0 and 1.
     """
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Return `input` with parts dropped, or in evaluation mode `input` itself."""
-        result: Tensor = F.dropout3d(input, self.p, self.training, self.inplace)
-        return result
+    _function = "dropout3d"
 
 
 class AlphaDropout(_Dropout):
@@ -126,10 +124,7 @@ class AlphaDropout(_Dropout):
         ValueError: `p` is not between 0 and 1.
     """
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Return `input` with parts dropped, or in evaluation mode `input` itself."""
-        result: Tensor = F.alpha_dropout(input, self.p, self.training, self.inplace)
-        return result
+    _function = "alpha_dropout"
 
 
 class FeatureAlphaDropout(_Dropout):
@@ -146,7 +141,4 @@ class FeatureAlphaDropout(_Dropout):
         ValueError: `p` is not between 0 and 1.
     """
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Return `input` with parts dropped, or in evaluation mode `input` itself."""
-        result: Tensor = F.feature_alpha_dropout(input, self.p, self.training, self.inplace)
-        return result
+    _function = "feature_alpha_dropout"

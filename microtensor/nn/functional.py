@@ -3,7 +3,10 @@
 Editors and type checkers read functional.pyi, which is generated from the declarations.
 """
 
-from microtensor.ops import published as _published
+from functools import partial
 
-globals().update(_published["nn.functional"])
-__all__ = sorted(_published["nn.functional"])
+from microtensor.lazy import late, listed
+from microtensor.ops import find_function
+
+__all__ = sorted(listed("nn.functional"))
+__getattr__, __dir__ = late(globals(), partial(find_function, "nn.functional"))

@@ -17,7 +17,27 @@ from microtensor.ops.normalization import batch_norm_tracked
 from microtensor.tensor import Tensor
 
 
-class _NormBase(Module):
+class _Affine(Module):
+    """What norms share that scale and shift in the end: a weight and a bias, or neither."""
+
+    weight: Parameter | None
+    bias: Parameter | None
+
+    def _register_affine(
+        self, shape: int | tuple[int, ...], kind: Any, affine: bool, bias: bool
+    ) -> None:
+        self.register_parameter("weight", parameter(shape, kind) if affine else None)
+        self.register_parameter("bias", parameter(shape, kind) if affine and bias else None)
+
+    def reset_parameters(self) -> None:
+        """Start anew with the identity."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+
+class _NormBase(_Affine):
     """What batch and instance norms share: an affine map and running statistics by channel."""
 
     num_features: int
@@ -25,8 +45,6 @@ class _NormBase(Module):
     momentum: float | None
     affine: bool
     track_running_stats: bool
-    weight: Parameter | None
-    bias: Parameter | None
     running_mean: Tensor | None
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
@@ -52,9 +70,7 @@ class _NormBase(Module):
         self.affine = affine
         self.track_running_stats = track_running_stats
         kind = kind_of(name, device, dtype)
-        self.register_parameter("weight", parameter(num_features, kind) if affine else None)
-        both = affine and bias
-        self.register_parameter("bias", parameter(num_features, kind) if both else None)
+        self._register_affine(num_features, kind, affine, bias)
         track = track_running_stats
         self.register_buffer(
             "running_mean", buffer(np.zeros(num_features, kind)) if track else None
@@ -75,10 +91,7 @@ class _NormBase(Module):
     def reset_parameters(self) -> None:
         """Start anew: the identity, and no statistics."""
         self.reset_running_stats()
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+        super().reset_parameters()
 
     def _check_input_dim(self, input: Tensor) -> None:
         if input.ndim not in self._ranks:
@@ -255,7 +268,7 @@ def _shape(layer: str, normalized_shape: Any) -> tuple[int, ...]:
     return tuple(checked_count(layer, "normalized_shape", each) for each in normalized_shape)
 
 
-class LayerNorm(Module):
+class LayerNorm(_Affine):
     """Normalize over the last dimensions, and apply an affine map by element.
 
     Args:
@@ -285,8 +298,6 @@ class LayerNorm(Module):
     normalized_shape: tuple[int, ...]
     eps: float
     elementwise_affine: bool
-    weight: Parameter | None
-    bias: Parameter | None
 
     def __init__(
         self,
@@ -301,18 +312,9 @@ class LayerNorm(Module):
         self.normalized_shape = _shape("LayerNorm", normalized_shape)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
-        kind, shape = kind_of("LayerNorm", device, dtype), self.normalized_shape
-        self.register_parameter("weight", parameter(shape, kind) if elementwise_affine else None)
-        both = elementwise_affine and bias
-        self.register_parameter("bias", parameter(shape, kind) if both else None)
+        kind = kind_of("LayerNorm", device, dtype)
+        self._register_affine(self.normalized_shape, kind, elementwise_affine, bias)
         self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Start anew with the identity."""
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
         """Return `input` normalized, of its shape."""
@@ -380,7 +382,7 @@ class RMSNorm(Module):
         )
 
 
-class GroupNorm(Module):
+class GroupNorm(_Affine):
     """Normalize each sample's channels in groups, and apply an affine map by channel.
 
     Args:
@@ -402,8 +404,6 @@ class GroupNorm(Module):
     num_channels: int
     eps: float
     affine: bool
-    weight: Parameter | None
-    bias: Parameter | None
 
     def __init__(
         self,
@@ -425,18 +425,8 @@ class GroupNorm(Module):
             )
         self.eps = eps
         self.affine = affine
-        kind = kind_of("GroupNorm", device, dtype)
-        self.register_parameter("weight", parameter(num_channels, kind) if affine else None)
-        both = affine and bias
-        self.register_parameter("bias", parameter(num_channels, kind) if both else None)
+        self._register_affine(num_channels, kind_of("GroupNorm", device, dtype), affine, bias)
         self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Start anew with the identity."""
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
         """Return `input`, of shape (N, C, *), normalized."""

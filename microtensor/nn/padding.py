@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
+from typing import Any
+
 from microtensor.nn import functional as F
 from microtensor.nn.module import Module
 from microtensor.tensor import Tensor
 
 _SIDES = ("left, right", "top, bottom", "front, back")
+_NUMBERS = ("two", "four", "six")
+
+# What the docstrings of all layers go on with, each after its first line.
+_ARGUMENTS = """
+Args:
+    padding: one width, or {number}: ({sides});
+        negative ones cut off.{value}
+
+Raises:
+    ValueError: another number of widths.
+"""
 
 
 class _Padding(Module):
@@ -15,6 +29,19 @@ class _Padding(Module):
     mode: str
     count: int  # of dimensions
     padding: tuple[int, ...]
+    _value = ""  # the line about it in docstrings
+
+    def __init_subclass__(cls, count: int | None = None, **options: Any) -> None:
+        """Complete the docstring of a layer of `count` dimensions: what it takes and raises."""
+        super().__init_subclass__(**options)
+        if count is None:
+            return
+        cls.count = count
+        if cls.__doc__:  # python -OO leaves none
+            first, *example = inspect.cleandoc(cls.__doc__).split("\n", 1)
+            sides = ", ".join(_SIDES[:count])
+            text = _ARGUMENTS.format(number=_NUMBERS[count - 1], sides=sides, value=cls._value)
+            cls.__doc__ = "\n".join([first, text.rstrip("\n"), *example])
 
     def __init__(self, padding: int | tuple[int, ...]) -> None:
         super().__init__()
@@ -38,6 +65,7 @@ class _Padding(Module):
 class _ConstantPadding(_Padding):
     mode = "constant"
     value: float
+    _value = "\n    value: what the border consists of."
 
     def __init__(self, padding: int | tuple[int, ...], value: float) -> None:
         super().__init__(padding)
@@ -53,6 +81,8 @@ class _ConstantPadding(_Padding):
 
 
 class _ZeroPadding(_ConstantPadding):
+    _value = ""
+
     def __init__(self, padding: int | tuple[int, ...]) -> None:
         super().__init__(padding, 0.0)
 
@@ -73,16 +103,8 @@ class _CircularPadding(_Padding):
     mode = "circular"
 
 
-class ConstantPad1d(_ConstantPadding):
+class ConstantPad1d(_ConstantPadding, count=1):
     """Give the last dimension a border of one number.
-
-    Args:
-        padding: one width, or two: (left, right);
-            negative ones cut off.
-        value: what the border consists of.
-
-    Raises:
-        ValueError: another number of widths.
 
     Example:
         >>> import microtensor as mt
@@ -90,48 +112,17 @@ class ConstantPad1d(_ConstantPadding):
         [[1.5, 1.5, 0.0, 1.0, 2.0, 1.5]]
     """
 
-    count = 1
+
+class ConstantPad2d(_ConstantPadding, count=2):
+    """Give the last two dimensions a border of one number."""
 
 
-class ConstantPad2d(_ConstantPadding):
-    """Give the last two dimensions a border of one number.
-
-    Args:
-        padding: one width, or four: (left, right, top, bottom);
-            negative ones cut off.
-        value: what the border consists of.
-
-    Raises:
-        ValueError: another number of widths.
-    """
-
-    count = 2
+class ConstantPad3d(_ConstantPadding, count=3):
+    """Give the last three dimensions a border of one number."""
 
 
-class ConstantPad3d(_ConstantPadding):
-    """Give the last three dimensions a border of one number.
-
-    Args:
-        padding: one width, or six: (left, right, top, bottom, front, back);
-            negative ones cut off.
-        value: what the border consists of.
-
-    Raises:
-        ValueError: another number of widths.
-    """
-
-    count = 3
-
-
-class ZeroPad1d(_ZeroPadding):
+class ZeroPad1d(_ZeroPadding, count=1):
     """Give the last dimension a border of zeros.
-
-    Args:
-        padding: one width, or two: (left, right);
-            negative ones cut off.
-
-    Raises:
-        ValueError: another number of widths.
 
     Example:
         >>> import microtensor as mt
@@ -139,46 +130,17 @@ class ZeroPad1d(_ZeroPadding):
         [[0.0, 0.0, 0.0, 1.0, 2.0, 0.0]]
     """
 
-    count = 1
+
+class ZeroPad2d(_ZeroPadding, count=2):
+    """Give the last two dimensions a border of zeros."""
 
 
-class ZeroPad2d(_ZeroPadding):
-    """Give the last two dimensions a border of zeros.
-
-    Args:
-        padding: one width, or four: (left, right, top, bottom);
-            negative ones cut off.
-
-    Raises:
-        ValueError: another number of widths.
-    """
-
-    count = 2
+class ZeroPad3d(_ZeroPadding, count=3):
+    """Give the last three dimensions a border of zeros."""
 
 
-class ZeroPad3d(_ZeroPadding):
-    """Give the last three dimensions a border of zeros.
-
-    Args:
-        padding: one width, or six: (left, right, top, bottom, front, back);
-            negative ones cut off.
-
-    Raises:
-        ValueError: another number of widths.
-    """
-
-    count = 3
-
-
-class ReflectionPad1d(_ReflectionPadding):
+class ReflectionPad1d(_ReflectionPadding, count=1):
     """Give the last dimension a border that mirrors it.
-
-    Args:
-        padding: one width, or two: (left, right);
-            negative ones cut off.
-
-    Raises:
-        ValueError: another number of widths.
 
     Example:
         >>> import microtensor as mt
@@ -186,46 +148,17 @@ class ReflectionPad1d(_ReflectionPadding):
         [[2.0, 1.0, 0.0, 1.0, 2.0, 1.0]]
     """
 
-    count = 1
+
+class ReflectionPad2d(_ReflectionPadding, count=2):
+    """Give the last two dimensions a border that mirrors them."""
 
 
-class ReflectionPad2d(_ReflectionPadding):
-    """Give the last two dimensions a border that mirrors them.
-
-    Args:
-        padding: one width, or four: (left, right, top, bottom);
-            negative ones cut off.
-
-    Raises:
-        ValueError: another number of widths.
-    """
-
-    count = 2
+class ReflectionPad3d(_ReflectionPadding, count=3):
+    """Give the last three dimensions a border that mirrors them."""
 
 
-class ReflectionPad3d(_ReflectionPadding):
-    """Give the last three dimensions a border that mirrors them.
-
-    Args:
-        padding: one width, or six: (left, right, top, bottom, front, back);
-            negative ones cut off.
-
-    Raises:
-        ValueError: another number of widths.
-    """
-
-    count = 3
-
-
-class ReplicationPad1d(_ReplicationPadding):
+class ReplicationPad1d(_ReplicationPadding, count=1):
     """Give the last dimension a border of its outermost elements.
-
-    Args:
-        padding: one width, or two: (left, right);
-            negative ones cut off.
-
-    Raises:
-        ValueError: another number of widths.
 
     Example:
         >>> import microtensor as mt
@@ -233,46 +166,17 @@ class ReplicationPad1d(_ReplicationPadding):
         [[0.0, 0.0, 0.0, 1.0, 2.0, 2.0]]
     """
 
-    count = 1
+
+class ReplicationPad2d(_ReplicationPadding, count=2):
+    """Give the last two dimensions a border of their outermost elements."""
 
 
-class ReplicationPad2d(_ReplicationPadding):
-    """Give the last two dimensions a border of their outermost elements.
-
-    Args:
-        padding: one width, or four: (left, right, top, bottom);
-            negative ones cut off.
-
-    Raises:
-        ValueError: another number of widths.
-    """
-
-    count = 2
+class ReplicationPad3d(_ReplicationPadding, count=3):
+    """Give the last three dimensions a border of their outermost elements."""
 
 
-class ReplicationPad3d(_ReplicationPadding):
-    """Give the last three dimensions a border of their outermost elements.
-
-    Args:
-        padding: one width, or six: (left, right, top, bottom, front, back);
-            negative ones cut off.
-
-    Raises:
-        ValueError: another number of widths.
-    """
-
-    count = 3
-
-
-class CircularPad1d(_CircularPadding):
+class CircularPad1d(_CircularPadding, count=1):
     """Give the last dimension a border of the elements at its other end.
-
-    Args:
-        padding: one width, or two: (left, right);
-            negative ones cut off.
-
-    Raises:
-        ValueError: another number of widths.
 
     Example:
         >>> import microtensor as mt
@@ -280,32 +184,10 @@ class CircularPad1d(_CircularPadding):
         [[1.0, 2.0, 0.0, 1.0, 2.0, 0.0]]
     """
 
-    count = 1
+
+class CircularPad2d(_CircularPadding, count=2):
+    """Give the last two dimensions a border of the elements at their other end."""
 
 
-class CircularPad2d(_CircularPadding):
-    """Give the last two dimensions a border of the elements at their other end.
-
-    Args:
-        padding: one width, or four: (left, right, top, bottom);
-            negative ones cut off.
-
-    Raises:
-        ValueError: another number of widths.
-    """
-
-    count = 2
-
-
-class CircularPad3d(_CircularPadding):
-    """Give the last three dimensions a border of the elements at their other end.
-
-    Args:
-        padding: one width, or six: (left, right, top, bottom, front, back);
-            negative ones cut off.
-
-    Raises:
-        ValueError: another number of widths.
-    """
-
-    count = 3
+class CircularPad3d(_CircularPadding, count=3):
+    """Give the last three dimensions a border of the elements at their other end."""

@@ -102,7 +102,19 @@ class MaxPool3d(_MaxPoolNd):
     _dims = 3
 
 
-class _MaxUnpoolNd(Module):
+class _Windows(Module):
+    """What is printed of pooling by windows."""
+
+    kernel_size: Any
+    stride: Any
+    padding: Any
+
+    def extra_repr(self) -> str:
+        """Return the constructor's arguments."""
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class _MaxUnpoolNd(_Windows):
     _dims = 0
 
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
@@ -117,10 +129,6 @@ class _MaxUnpoolNd(Module):
         """Return planes with the elements of `input` at `indices`, and zeros elsewhere."""
         function = getattr(F, f"max_unpool{self._dims}d")
         return function(input, indices, self.kernel_size, self.stride, self.padding, output_size)
-
-    def extra_repr(self) -> str:
-        """Return the constructor's arguments."""
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
 class MaxUnpool1d(_MaxUnpoolNd):
@@ -158,7 +166,7 @@ class MaxUnpool3d(_MaxUnpoolNd):
     _dims = 3
 
 
-class AvgPool1d(Module):
+class AvgPool1d(_Windows):
     """Give the average of each window of a sequence.
 
     Args:
@@ -200,12 +208,8 @@ class AvgPool1d(Module):
             self.count_include_pad,
         )  # fmt: skip
 
-    def extra_repr(self) -> str:
-        """Return the constructor's arguments."""
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
-
-class _AvgPoolNd(Module):
+class _AvgPoolNd(_Windows):
     _dims = 0
 
     def __init__(
@@ -232,10 +236,6 @@ class _AvgPoolNd(Module):
             input, self.kernel_size, self.stride, self.padding, self.ceil_mode,
             self.count_include_pad, self.divisor_override,
         )  # fmt: skip
-
-    def extra_repr(self) -> str:
-        """Return the constructor's arguments."""
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
 class AvgPool2d(_AvgPoolNd):

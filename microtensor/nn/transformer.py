@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -56,6 +56,8 @@ def _clones(layer: Module, count: int) -> ModuleList:
 class _Layer(Module):
     """What the layers of encoder and decoder have in common."""
 
+    _decodes: ClassVar[bool] = False  # whether it attends to a memory, too
+
     norm1: LayerNorm
     norm2: LayerNorm
     dropout1: Dropout
@@ -65,29 +67,28 @@ class _Layer(Module):
         self,
         d_model: int,
         nhead: int,
-        dim_feedforward: int,
-        dropout: float,
-        activation: Activation,
-        layer_norm_eps: float,
-        batch_first: bool,
-        norm_first: bool,
-        bias: bool,
-        device: Any,
-        dtype: dtypes.dtype | None,
-        decodes: bool,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: Activation = F.relu,
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        bias: bool = True,
+        device: Any = None,
+        dtype: dtypes.dtype | None = None,
     ) -> None:
         super().__init__()
         # In PyTorch's order, in which modules are printed, drawn and saved.
         place: dict[str, Any] = {"device": device, "dtype": dtype}
         heads: dict[str, Any] = {"dropout": dropout, "bias": bias, "batch_first": batch_first}
         self.self_attn = MultiheadAttention(d_model, nhead, **heads, **place)
-        if decodes:
+        if self._decodes:
             self.multihead_attn = MultiheadAttention(d_model, nhead, **heads, **place)
         self.linear1 = Linear(d_model, dim_feedforward, bias=bias, **place)
         self.dropout = Dropout(dropout)
         self.linear2 = Linear(dim_feedforward, d_model, bias=bias, **place)
         self.norm_first = norm_first
-        count = 3 if decodes else 2
+        count = 3 if self._decodes else 2
         for i in range(1, count + 1):
             norm = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **place)
             setattr(self, f"norm{i}", norm)
@@ -114,6 +115,12 @@ class _Layer(Module):
             need_weights=False,
         )
         return output
+
+    def _sa_block(
+        self, x: Tensor, attn_mask: Any, key_padding_mask: Any, is_causal: bool = False
+    ) -> Any:
+        attended = self._attend(self.self_attn, x, x, attn_mask, key_padding_mask, is_causal)
+        return self.dropout1(attended)
 
     def _feed_forward(self, x: Tensor) -> Tensor:
         result: Tensor = self.linear2(self.dropout(self.activation(self.linear1(x))))
@@ -156,35 +163,6 @@ class TransformerEncoderLayer(_Layer):
         transformer architecture, 2020.
     """
 
-    def __init__(
-        self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        activation: Activation = F.relu,
-        layer_norm_eps: float = 1e-5,
-        batch_first: bool = False,
-        norm_first: bool = False,
-        bias: bool = True,
-        device: Any = None,
-        dtype: dtypes.dtype | None = None,
-    ) -> None:
-        super().__init__(
-            d_model,
-            nhead,
-            dim_feedforward,
-            dropout,
-            activation,
-            layer_norm_eps,
-            batch_first,
-            norm_first,
-            bias,
-            device,
-            dtype,
-            decodes=False,
-        )
-
     def forward(
         self,
         src: Tensor,
@@ -207,12 +185,6 @@ class TransformerEncoderLayer(_Layer):
         x = self.norm1(x + self._sa_block(x, src_mask, src_key_padding_mask, is_causal))
         result: Tensor = self.norm2(x + self._ff_block(x))
         return result
-
-    def _sa_block(
-        self, x: Tensor, attn_mask: Any, key_padding_mask: Any, is_causal: bool = False
-    ) -> Any:
-        attended = self._attend(self.self_attn, x, x, attn_mask, key_padding_mask, is_causal)
-        return self.dropout1(attended)
 
     def _ff_block(self, x: Tensor) -> Any:
         return self.dropout2(self._feed_forward(x))
@@ -247,37 +219,10 @@ class TransformerDecoderLayer(_Layer):
         microtensor.Size([4, 3, 8])
     """
 
+    _decodes = True
+
     norm3: LayerNorm
     dropout3: Dropout
-
-    def __init__(
-        self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        activation: Activation = F.relu,
-        layer_norm_eps: float = 1e-5,
-        batch_first: bool = False,
-        norm_first: bool = False,
-        bias: bool = True,
-        device: Any = None,
-        dtype: dtypes.dtype | None = None,
-    ) -> None:
-        super().__init__(
-            d_model,
-            nhead,
-            dim_feedforward,
-            dropout,
-            activation,
-            layer_norm_eps,
-            batch_first,
-            norm_first,
-            bias,
-            device,
-            dtype,
-            decodes=True,
-        )
 
     def forward(
         self,
@@ -313,12 +258,6 @@ class TransformerDecoderLayer(_Layer):
         x = self.norm2(x + self._mha_block(x, memory, *other))
         result: Tensor = self.norm3(x + self._ff_block(x))
         return result
-
-    def _sa_block(
-        self, x: Tensor, attn_mask: Any, key_padding_mask: Any, is_causal: bool = False
-    ) -> Any:
-        attended = self._attend(self.self_attn, x, x, attn_mask, key_padding_mask, is_causal)
-        return self.dropout1(attended)
 
     def _mha_block(
         self, x: Tensor, mem: Tensor, attn_mask: Any, key_padding_mask: Any, is_causal: bool = False

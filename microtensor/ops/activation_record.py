@@ -18,7 +18,13 @@ from microtensor import kernels
 from microtensor.ops import samples
 from microtensor.ops.arithmetic import mul, zero
 from microtensor.ops.arrays import Array, broadcast_shape, empty
-from microtensor.ops.declare import declare, documentation, parse_signature, publish
+from microtensor.ops.declare import (
+    declare,
+    declaring_module,
+    documentation,
+    parse_signature,
+    publish,
+)
 from microtensor.ops.inplace import make_inplace
 from microtensor.ops.promotion import to_float
 from microtensor.ops.record import Op, Parameter
@@ -41,6 +47,7 @@ class Activation(Op):
         sums: whether the derivative crosses zero as a sum of terms, which cancel there: its error
             is then counted in ulp of the largest term.
         composed: whether it is written over other ops, with no kernel of its own.
+        family: the file in which it is declared.
     """
 
     kind: str = "activation"
@@ -55,10 +62,11 @@ class Activation(Op):
     sums: bool = False
     composed: bool = False
     parameters: tuple[Parameter, ...] = field(default_factory=tuple)
+    family: str = field(default_factory=declaring_module)
 
 
 ACTIVATIONS: dict[str, Activation] = {}
-"""Every activation by its name as it is declared; ops/activations.py puts them in order."""
+"""Activations by name, as they are declared; ops/activations.py has all, in order."""
 
 
 def refuse_integers(name: str, x: Array) -> None:

@@ -25,10 +25,27 @@ ARTICLE = (
 )
 """The activations of "26 activation functions visualised", in its order."""
 
-ACTIVATIONS: dict[str, Activation] = {
-    **{name: _DECLARED[name] for name in ARTICLE},
-    **{name: record for name, record in _DECLARED.items() if name not in ARTICLE},
-}
+_FAMILIES = (
+    activations_sigmoids,
+    activations_bends,
+    activations_gates,
+    activations_linear,
+    activations_gated,
+    activations_learned,
+    activations_rows,
+)
+_FAMILY_NAMES = [family.__name__ for family in _FAMILIES]
+
+
+def _in_order(item: tuple[str, Activation]) -> int:
+    # Not the order in which programs happen to import the files.
+    name, record = item
+    if name in ARTICLE:
+        return ARTICLE.index(name)
+    return len(ARTICLE) + _FAMILY_NAMES.index(record.family)
+
+
+ACTIVATIONS: dict[str, Activation] = dict(sorted(_DECLARED.items(), key=_in_order))
 """Every activation's record by name."""
 
 __all__ = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,12 +24,26 @@ def copied(x: Array) -> Array:
     return out
 
 
+def contiguous(x: Array) -> Array:
+    """Give an array as it is if it has no gaps, else a copy, by a kernel."""
+    return x if x.flags.c_contiguous else copied(x)
+
+
 def known(x: Array) -> Array:
     """Say of an array that it was made of sizes and numbers, not of any tensor's values.
 
     A captured step may then keep it; of others that no op has made it cannot know that.
     """
     return x
+
+
+def computed(function: Callable[..., Any], *given: Any) -> Any:
+    """Call a function that computes with NumPy what goes into operations: weights, say, or places.
+
+    A captured step calls it again, so it must depend on what it is given alone. It gives an array,
+    several, or none, if it only looks at values and refuses some, or writes into an array.
+    """
+    return function(*given)
 
 
 def constant(value: float, shape: Any, dtype: Any) -> Array:

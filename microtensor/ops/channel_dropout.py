@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 
 from microtensor.ops.arithmetic import mul
+from microtensor.ops.arrays import constant, known
+from microtensor.ops.choosing import where
+from microtensor.ops.comparison import ne
 from microtensor.ops.declare import publish, refuse
 from microtensor.ops.dropout import dropout
 from microtensor.ops.inplace import store
@@ -35,7 +38,7 @@ def _drop(
     if not training or p == 0.0:
         return input
     # Dropout of ones is the mask, 0 or 1 / (1 - p), from the very generator.
-    mask = dropout(wrap(np.ones(shape, input._array.dtype)), p)
+    mask = dropout(wrap(constant(1.0, shape, input._array.dtype)), p)
     if not alpha:
 
         def compute(x: Tensor) -> Any:
@@ -45,16 +48,22 @@ def _drop(
         def compute(x: Tensor) -> Any:
             return mul(x, 0.0)
     else:
-        keep = mask._array != 0
+        keep = ne(mask, 0.0)
         scale = 1.0 / math.sqrt((_ALPHA * _ALPHA * p + 1.0) * (1.0 - p))
-        factor = wrap(keep.astype(mask._array.dtype) * mask._array.dtype.type(scale))
-        shift = np.where(keep, 0.0, _ALPHA * scale) + -_ALPHA * scale * p
-        offset = wrap(np.asarray(shift, mask._array.dtype))
+        shift = -_ALPHA * scale * p
+        factor, offset = (
+            where(keep, _number(kept, mask), _number(dropped, mask))
+            for kept, dropped in ((scale, 0.0), (shift, _ALPHA * scale + shift))
+        )
 
         def compute(x: Tensor) -> Any:
             return mul(x, factor) + offset
 
     return store(f"{op}_", input, compute) if inplace else compute(input)
+
+
+def _number(value: float, mask: Tensor) -> Tensor:
+    return wrap(known(np.asarray(value, mask._array.dtype)))
 
 
 def _channels(op: str, input: Any, ranks: tuple[int, ...], single: int | None = None) -> Any:

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from microtensor import kernels
 from microtensor.ops import samples
-from microtensor.ops.arrays import Array, empty, known
+from microtensor.ops.arrays import Array, contiguous, empty, known
 from microtensor.ops.declare import declare
 from microtensor.ops.reductions import sum
 from microtensor.ops.shape import reshape
@@ -187,7 +185,7 @@ def _fold_forward(
         channels //= n
     out = empty((columns.shape[0], channels, *size), columns.dtype)
     numbers = known(window_numbers(kernel, stride, padding, dilation))
-    volumes = as_volumes(np.ascontiguousarray(columns).reshape(*columns.shape[:2], *blocks))
+    volumes = as_volumes(contiguous(columns).reshape(*columns.shape[:2], *blocks))
     kernels.fold_windows(volumes, numbers, as_volumes(out))
     return out
 

@@ -9,7 +9,7 @@ import numpy as np
 from microtensor import kernels
 from microtensor.ops.activations_rows import log_softmax, softmax, softmax_backward
 from microtensor.ops.arithmetic import mul
-from microtensor.ops.arrays import Array, empty
+from microtensor.ops.arrays import Array, contiguous, empty
 from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.loss_arguments import (
     INT64,
@@ -57,7 +57,7 @@ def _cross_entropy_backward_forward(
 ) -> Array:
     out = empty(x.shape, x.dtype)
     kernels.cross_entropy_backward(
-        np.ascontiguousarray(g),
+        contiguous(g),
         x,
         target,
         weight,

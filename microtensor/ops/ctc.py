@@ -9,7 +9,7 @@ import numpy as np
 
 from microtensor import kernels
 from microtensor.ops.arithmetic import div, mul
-from microtensor.ops.arrays import Array, empty
+from microtensor.ops.arrays import Array, computed, contiguous, empty
 from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.loss_arguments import (
     INT64,
@@ -38,7 +38,7 @@ def _forward(
 def _backward_forward(g: Array, x: Array, alpha: Array, *rest: Any) -> Array:
     out = empty(x.shape, x.dtype)
     scratch = empty((x.shape[1], 2, alpha.shape[2]), _FLOAT64)
-    kernels.ctc_backward(np.ascontiguousarray(g), x, alpha, *rest, scratch, out)
+    kernels.ctc_backward(contiguous(g), x, alpha, *rest, scratch, out)
     return out
 
 
@@ -126,48 +126,70 @@ _ctc: Any = declare(
 )
 
 
-def _lengths(name: str, value: Any, count: int) -> Array:
-    """Give lengths as an array; RuntimeError if they are not as many as sequences."""
+def _lengths(name: str, value: Any, count: int) -> Any:
+    """Give lengths as an array, or a tuple of Python's integers."""
     if isinstance(value, Tensor):
         if value._array.dtype.kind not in "iu":
             raise RuntimeError(f"ctc_loss: {name} must be integral, got {value.dtype}")
-        array = value._array.reshape(-1).astype(INT64)
+        given: Any = value._array.reshape(-1)
     elif isinstance(value, Sequence | np.ndarray):
-        array = np.asarray(value, INT64).reshape(-1)
+        given = tuple(int(length) for length in value)
     elif isinstance(value, int):
-        array = np.array([value], INT64)
+        given = (value,)
     else:
         refuse("ctc_loss", name, value, "Tensor or a tuple of ints")
-    if len(array) != count:
+    if len(given) != count:
         raise RuntimeError(
-            f"ctc_loss: {name} must be of size batch_size ({count}), got {len(array)}"
+            f"ctc_loss: {name} must be of size batch_size ({count}), got {len(given)}"
         )
+    return given
+
+
+def _checked(name: str, given: Any) -> Array:
+    array = np.array(given, INT64)
     if (array < 0).any():
         raise RuntimeError(f"ctc_loss: {name} must not be negative, got {array.min()}")
     return array
 
 
-def _padded(targets: Tensor, lengths: Array) -> Array:
-    """Give labels as a matrix, a row for each sequence; what is beyond its length is not read."""
-    labels = targets._array
-    if labels.dtype.kind not in "iu":
-        raise RuntimeError(f"ctc_loss: targets must be integral, got {targets.dtype}")
-    longest = int(lengths.max(initial=0))
+def _prepared(
+    labels: Array, frames: Any, lengths: Any, steps: int, width: int, dtype: Any
+) -> tuple[Array, Array, Array, Array]:
+    """Give labels as a matrix, a row for each sequence, lengths as arrays, and what to divide by.
+
+    What is beyond a sequence's length is not read.
+    """
+    frames = _checked("input_lengths", frames)
+    lengths = _checked("target_lengths", lengths)
+    if (frames > steps).any():
+        raise RuntimeError(
+            f"ctc_loss: Expected input_lengths to have value at most {steps}, but got value "
+            f"{frames.max()}"
+        )
     if labels.ndim == 2 and labels.shape[0] == len(lengths):
+        longest = int(lengths.max(initial=0))
         if longest > labels.shape[1]:
             raise RuntimeError(
                 f"ctc_loss: Expected targets to have size at least {longest} at dimension 1, but "
                 f"got size {labels.shape[1]}: shape {list(labels.shape)}"
             )
-        return np.ascontiguousarray(labels[:, :longest], INT64)
-    if labels.ndim != 1 or labels.size != lengths.sum():
-        raise RuntimeError(
-            f"ctc_loss: targets must be of shape ({len(lengths)}, S) or one behind the other, "
-            f"({lengths.sum()},) as target_lengths add up to; got {list(labels.shape)}"
-        )
-    padded = np.zeros((len(lengths), longest), INT64)
-    padded[np.arange(longest) < lengths[:, None]] = labels
-    return padded
+        padded = np.array(labels, INT64, order="C")
+    else:
+        if labels.ndim != 1 or labels.size != lengths.sum():
+            raise RuntimeError(
+                f"ctc_loss: targets must be of shape ({len(lengths)}, S) or one behind the other, "
+                f"({lengths.sum()},) as target_lengths add up to; got {list(labels.shape)}"
+            )
+        padded = np.zeros((len(lengths), width), INT64)
+        padded[np.arange(width) < lengths[:, None]] = labels
+    return padded, frames, lengths, np.maximum(lengths, 1).astype(dtype)
+
+
+def _plain(lengths: Any) -> Any:
+    """Give lengths as Python's integers."""
+    if isinstance(lengths, Tensor):
+        lengths = lengths.reshape(-1).tolist()
+    return lengths if isinstance(lengths, Sequence | np.ndarray) else (lengths,)
 
 
 @publish(
@@ -234,16 +256,18 @@ def ctc_loss(
         raise RuntimeError(f"ctc_loss: blank must be in label range [0, {classes}), got {blank}")
     frames = _lengths("input_lengths", input_lengths, count)
     lengths = _lengths("target_lengths", target_lengths, count)
-    if (frames > steps).any():
-        raise RuntimeError(
-            f"ctc_loss: Expected input_lengths to have value at most {steps}, but got value "
-            f"{frames.max()}"
-        )
-    labels = _padded(targets, lengths)
+    if targets._array.dtype.kind not in "iu":
+        raise RuntimeError(f"ctc_loss: targets must be integral, got {targets.dtype}")
+    width = 0
+    if targets._array.ndim == 1:  # how wide a matrix they need is a question of values
+        width = max(_plain(target_lengths), default=0)
+    labels, frames, lengths, divisors = computed(
+        _prepared, targets._array, frames, lengths, steps, width, x._array.dtype
+    )
     losses = _ctc.op.public(
         x, wrap(labels), wrap(frames), wrap(lengths), int(blank), bool(zero_infinity)
     )
     if code == 1:
-        losses = div(losses, wrap(np.maximum(lengths, 1).astype(x._array.dtype)))
+        losses = div(losses, wrap(divisors))
         return reduced(losses, reduction)
     return reduced(losses.reshape(()) if single else losses, reduction)

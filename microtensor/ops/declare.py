@@ -8,6 +8,7 @@ page and the generic tests.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -20,11 +21,14 @@ from microtensor.ops.generated import (
     with_numpy_names,
 )
 from microtensor.ops.record import Op, Parameter, complete, parse_signature
+from microtensor.ops.spelling import OTHER_NAMES
 
 __all__ = [
     "Op",
     "Parameter",
+    "attach",
     "declare",
+    "declaring_module",
     "documentation",
     "methods",
     "number",
@@ -34,10 +38,14 @@ __all__ = [
     "refuse",
     "registry",
     "signatures",
+    "sources",
 ]
 
+# Here stands what the modules imported so far have declared. Who wants all asks the package,
+# ``from microtensor.ops import registry``: it imports them all first.
+
 registry: dict[str, Op] = {}
-"""Every declared op by name."""
+"""Declared ops by name."""
 
 published: dict[str, dict[str, Callable[..., Any]]] = {"mt": {}, "nn.functional": {}, "linalg": {}}
 """What users see: for each namespace, the functions by name. Composites join with `publish`."""
@@ -47,6 +55,9 @@ methods: dict[str, Callable[..., Any]] = {}
 
 properties: dict[str, property] = {}
 """What is attached to Tensor without being called, by name."""
+
+sources: dict[str, dict[str, str]] = {name: {} for name in (*published, "methods")}
+"""The module that declares each name, of namespaces and of Tensor: what the index is made of."""
 
 signatures: dict[Callable[..., Any], str] = {}
 """The typed parameters of every public function, for the stub."""
@@ -108,15 +119,37 @@ def _publish(
     signatures[function] = signature
     if not function.__qualname__.isidentifier() or function.__qualname__.startswith("_"):
         function.__qualname__ = name  # what Python calls it when arguments are missing
+    module = declaring_module()
     for namespace in namespaces:
-        published[namespace][name] = function
+        for each in (name, *(OTHER_NAMES.get(name, ()) if namespace == "mt" else ())):
+            published[namespace][each] = function
+            sources[namespace][each] = module
     if method is not None:
-        methods[method] = function
+        attach(method, function)
     if inplace:
         from microtensor.ops.inplace import make_inplace
 
-        methods[f"{name}_"] = make_inplace(name, function)
-        signatures[methods[f"{name}_"]] = signature
+        attach(f"{name}_", make_inplace(name, function), signature)
+
+
+def attach(name: str, value: Any, signature: str = "") -> None:
+    """Offer a function, or a property, as an attribute of Tensor, by all its names."""
+    kind: dict[str, Any] = properties if isinstance(value, property) else methods
+    plain, ending = (name[:-1], "_") if name.endswith("_") else (name, "")
+    module = declaring_module()
+    for each in (name, *(other + ending for other in OTHER_NAMES.get(plain, ()))):
+        kind[each] = value
+        sources["methods"][each] = module
+    if signature:
+        signatures[value] = signature
+
+
+def declaring_module() -> str:
+    """Give the module that is being imported: the one that declares."""
+    frame = sys._getframe(1)
+    while frame.f_code.co_name != "<module>" and frame.f_back is not None:
+        frame = frame.f_back
+    return str(frame.f_globals["__name__"])
 
 
 def documentation(op: Op) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from microtensor import kernels
 from microtensor.ops.arithmetic import div
-from microtensor.ops.arrays import Array, empty
+from microtensor.ops.arrays import Array, computed, constant, contiguous, empty, known
 from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.gathering import check_tensors
 from microtensor.ops.linear import linear
@@ -23,7 +23,7 @@ def _embedding_forward(
     weight: Array, index: Array, padding: int, by_frequency: bool, touch: Any
 ) -> Array:
     out = empty((*index.shape, weight.shape[1]), weight.dtype)
-    kernels.embedding(np.ascontiguousarray(weight), np.ascontiguousarray(index), out)
+    kernels.embedding(contiguous(weight), contiguous(index), out)
     return out
 
 
@@ -31,7 +31,7 @@ def _embedding_backward_forward(
     g: Array, index: Array, padding: int, by_frequency: bool, shape: tuple[int, ...], touch: Any
 ) -> Array:
     out = empty(shape, g.dtype)
-    kernels.embedding_backward(np.ascontiguousarray(g), np.ascontiguousarray(index), padding, out)
+    kernels.embedding_backward(contiguous(g), contiguous(index), padding, out)
     if by_frequency:
         counts = np.bincount(index.reshape(-1), minlength=shape[0])
         np.divide(out, np.maximum(counts, 1).astype(out.dtype)[:, None], out)
@@ -140,15 +140,18 @@ def _check(op: str, index: Any, weight: Any) -> None:
 
 def _renormalize(weight: Tensor, index: Array, max_norm: float, norm_type: float) -> None:
     """Scale the rows that are looked up and longer than max_norm down to it, in place."""
-    array = weight._array
+    if len(computed(_shorten_rows, weight._array, index, max_norm, norm_type)):
+        weight._cell[0] += 1
+
+
+def _shorten_rows(array: Array, index: Array, max_norm: float, norm_type: float) -> Any:
     rows = np.unique(index)
     if rows.size and (rows[0] < 0 or rows[-1] >= len(array)):
-        return  # the look-up says which one
+        return ()  # the look-up says which one
     norms = np.linalg.norm(array[rows].astype(np.float64), norm_type, axis=1)
     long = norms > max_norm
-    if long.any():
-        array[rows[long]] *= (max_norm / (norms[long] + 1e-7)).astype(array.dtype)[:, None]
-        weight._cell[0] += 1
+    array[rows[long]] *= (max_norm / (norms[long] + 1e-7)).astype(array.dtype)[:, None]
+    return long.nonzero()[0].tolist()
 
 
 def _padding(op: str, padding_idx: int | None, rows: int) -> int:
@@ -201,10 +204,12 @@ def embed(
     padding = _padding("embedding", padding_idx, len(weight._array))
     if max_norm is not None:
         _renormalize(weight, index, max_norm, norm_type)
+    if index.dtype is not _LONG:
+        input = input.long()
     # A copy of its own would be safe too; the version cell notices changes before the gradient.
     return _embedding_public(
         weight,
-        input if index.dtype is _LONG else wrap(index.astype(_LONG)),
+        input,
         padding,
         bool(scale_grad_by_freq),
         _touch_of(weight) if sparse else None,
@@ -212,28 +217,6 @@ def embed(
 
 
 # ---- bags ----------------------------------------------------------------------------------------
-
-
-def _bag_starts(offsets: Array, count: int, include_last: bool) -> Array:
-    """Give where each bag starts, and after the last one where it ends."""
-    if offsets.ndim != 1:
-        raise ValueError(f"offsets has to be a 1D Tensor, got shape {list(offsets.shape)}")
-    if offsets.size and offsets[0] != 0:
-        raise RuntimeError(
-            f"embedding_bag: offsets[0] has to be 0, i.e., the first sequence in the mini-batch "
-            f"has to start from position 0. However, got {offsets[0]}"
-        )
-    if include_last and not offsets.size:
-        raise RuntimeError(
-            "embedding_bag: include_last_offset: number of offset should be at least 1"
-        )
-    starts = offsets if include_last else np.append(offsets, count)
-    if (np.diff(starts) < 0).any() or (starts.size and starts[-1] > count):
-        raise RuntimeError(
-            f"embedding_bag: offsets must not fall, and not exceed input's length {count}; got "
-            f"{offsets.tolist()}"
-        )
-    return np.asarray(starts, _LONG)
 
 
 @publish(
@@ -307,50 +290,85 @@ def embedding_bag(
                 "of fixed length sequences"
             )
         bags, length = index.shape
-        starts = np.arange(bags + 1) * length
+        places, starts = known(np.repeat(np.arange(bags), length)), None
     elif index.ndim == 1:
         if offsets is None:
             raise ValueError("offsets has to be a 1D Tensor but got None")
         check_tensors("embedding_bag", offsets=offsets)
-        starts = _bag_starts(offsets._array, index.size, include_last_offset)
-        bags = len(starts) - 1
+        starts = offsets._array
+        if starts.ndim != 1:
+            raise ValueError(f"offsets has to be a 1D Tensor, got shape {list(starts.shape)}")
+        if include_last_offset and not starts.size:
+            raise RuntimeError(
+                "embedding_bag: include_last_offset: number of offset should be at least 1"
+            )
+        bags = len(starts) - include_last_offset
+        places = None
     else:
         raise ValueError(
             f"input has to be 1D or 2D Tensor, but got Tensor of dimension {index.ndim}"
         )
-    flat = index.reshape(-1).astype(_LONG)
-    bag = np.repeat(np.arange(bags), np.diff(starts))
-    flat = flat[: bag.size]
+    numbers = input.reshape(-1).long()
     padding = _padding("embedding_bag", padding_idx, len(weight._array))
-    kept = np.flatnonzero(flat != padding)
-    numbers, bag = flat[kept], bag[kept]
+    if places is None or padding >= 0:
+        places = computed(_bag_places, numbers._array, starts, places, bags, padding)
     if mode == "max":
         if max_norm is not None:
-            _renormalize(weight, numbers, max_norm, norm_type)
-        return _bag_maxima(weight, numbers, bag, bags)
-    rows = embed(wrap(numbers), weight, None, max_norm, norm_type, scale_grad_by_freq, sparse)
+            _renormalize(weight, numbers._array, max_norm, norm_type)
+        return _bag_maxima(weight, numbers._array, places, bags)
+    rows = embed(numbers, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
     if per_sample_weights is not None:
-        rows = rows * per_sample_weights.reshape(-1)[wrap(kept)].unsqueeze(1)
-    zeros = wrap(np.zeros((bags, weight._array.shape[1]), weight._array.dtype))
-    total: Tensor = zeros.index_add(0, wrap(bag), rows)
-    if mode == "mean":
-        counts = np.maximum(np.bincount(bag, minlength=bags), 1).astype(weight._array.dtype)
-        total = total / wrap(counts[:, None])
-    return total
+        rows = rows * per_sample_weights.reshape(-1).unsqueeze(1)
+    dtype = weight._array.dtype
+    zeros = wrap(constant(0.0, (bags + 1, weight._array.shape[1]), dtype))
+    total: Tensor = zeros.index_add(0, wrap(places), rows).narrow(0, 0, bags)
+    return total / wrap(computed(_bag_sizes, places, bags, dtype)) if mode == "mean" else total
 
 
-def _bag_maxima(weight: Tensor, numbers: Array, bag: Array, bags: int) -> Tensor:
+def _bag_places(
+    numbers: Array, starts: Array | None, places: Array | None, bags: int, padding: int
+) -> Array:
+    """Give the bag of each number; those that do not count have a bag behind the others."""
+    if starts is not None:
+        count = len(numbers)
+        if starts.size and starts[0] != 0:
+            raise RuntimeError(
+                f"embedding_bag: offsets[0] has to be 0, i.e., the first sequence in the "
+                f"mini-batch has to start from position 0. However, got {starts[0]}"
+            )
+        ends = (starts if bags < len(starts) else np.append(starts, count))[1 : bags + 1]
+        if (ends < starts[:bags]).any() or (ends.size and ends[-1] > count):
+            raise RuntimeError(
+                f"embedding_bag: offsets must not fall, and not exceed input's length {count}; got "
+                f"{starts.tolist()}"
+            )
+        places = np.full(count, bags, _LONG)
+        places[: ends[-1] if bags else 0] = np.repeat(np.arange(bags), ends - starts[:bags])
+    assert places is not None
+    return np.where(numbers == padding, bags, places).astype(_LONG)
+
+
+def _bag_sizes(places: Array, bags: int, dtype: Any) -> Array:
+    """Give how many numbers each bag has, at least 1."""
+    return np.maximum(np.bincount(places, minlength=bags)[:bags], 1).astype(dtype)[:, None]
+
+
+def _bag_maxima(weight: Tensor, numbers: Array, places: Array, bags: int) -> Tensor:
     """Give the largest of each bag; the first of equal ones has the gradient."""
-    table = weight._array
-    if numbers.size:
+    winners, empty_bags = computed(_bag_winners, weight._array, numbers, places, bags)
+    return weight.gather(0, wrap(winners)).masked_fill(wrap(empty_bags), 0.0)
+
+
+def _bag_winners(table: Array, numbers: Array, places: Array, bags: int) -> tuple[Array, Array]:
+    if numbers.size:  # refuses a number out of range
         kernels.embedding(table, numbers, empty((numbers.size, table.shape[1]), table.dtype))
     winners = np.zeros((bags, table.shape[1]), _LONG)
-    full = np.zeros((bags, 1), bool)
-    for b in np.unique(bag):
-        own = numbers[bag == b]
-        winners[b] = own[table[own].argmax(0)]
-        full[b] = True
-    return weight.gather(0, wrap(winners)).masked_fill(wrap(~full), 0.0)
+    none = np.ones((bags, 1), bool)
+    for bag in np.unique(places[places < bags]):
+        own = numbers[places == bag]
+        winners[bag] = own[table[own].argmax(0)]
+        none[bag] = False
+    return winners, none
 
 
 # ---- bilinear ------------------------------------------------------------------------------------

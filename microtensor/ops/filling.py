@@ -9,6 +9,7 @@ import numpy as np
 from microtensor import kernels
 from microtensor.engine import Node, recording
 from microtensor.ops.arrays import copied, known
+from microtensor.ops.assignment import _index_put
 from microtensor.ops.declare import Op, publish, registry
 from microtensor.ops.gathering import check_tensors
 from microtensor.ops.inplace import check_writable, overwrite_backward, write
@@ -120,4 +121,4 @@ def fill_diagonal_(input: Any, fill_value: Any, wrap: bool = False) -> Any:
         places = np.arange(0, shape[0] * shape[1], shape[1] + 1)
         index = tuple(map(known, np.unravel_index(places, shape)))
     fill_value = number_to_write("fill_diagonal_", fill_value, input._array.dtype)
-    return write_in_place("fill_diagonal_", registry["index_put"], input, (fill_value, index))
+    return write_in_place("fill_diagonal_", _index_put.op, input, (fill_value, index))

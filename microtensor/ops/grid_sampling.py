@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from microtensor.ops.arrays import Array, computed, known
 from microtensor.ops.choosing import where
 from microtensor.ops.declare import publish, refuse
 from microtensor.ops.gathering import gather
@@ -30,13 +31,16 @@ def _within(x: Any, length: int, volume: bool) -> Any:
 
     What is no number is moved onto the first, in volumes onto the last: PyTorch has it so.
     """
-    values = x._array
+    inside, clipped = computed(_clipped, x._array, length, volume)
+    return where(wrap(inside), x, wrap(clipped))
+
+
+def _clipped(values: Array, length: int, volume: bool) -> tuple[Array, Array]:
     if volume:
         clipped = np.fmin(np.maximum(values, 0), length - 1)
     else:
         clipped = np.minimum(np.fmax(values, 0), length - 1)
-    inside = (values > 0) & (values < length - 1)
-    return where(wrap(inside), x, wrap(clipped))
+    return (values > 0) & (values < length - 1), clipped
 
 
 def _reflected(x: Any, length: int, aligned: bool) -> Any:
@@ -44,7 +48,13 @@ def _reflected(x: Any, length: int, aligned: bool) -> Any:
     low, span = (0.0, length - 1.0) if aligned else (-0.5, float(length))
     if span <= 0:
         return x * 0
-    values = x._array.astype(np.float64)
+    slope, start = computed(_mirror, x._array, low, span)
+    return x * wrap(slope) + wrap(start)
+
+
+def _mirror(x: Array, low: float, span: float) -> tuple[Array, Array]:
+    """Give slope and start of the straight line that a mirrored place is on."""
+    values = x.astype(np.float64)
     with np.errstate(all="ignore"):
         side = np.where(values < low, -1.0, 1.0)
         distance = np.abs(values - low)
@@ -53,8 +63,7 @@ def _reflected(x: Any, length: int, aligned: bool) -> Any:
         # distance - turns·span, or span less that: a straight line in x.
         slope = side * np.where(odd, -1.0, 1.0)
         start = np.where(odd, span + turns * span, -turns * span) + low - slope * low
-    kind = x._array.dtype
-    return x * wrap(slope.astype(kind)) + wrap(start.astype(kind))
+    return slope.astype(x.dtype), start.astype(x.dtype)
 
 
 def _placed(x: Any, length: int, padding_mode: str, aligned: bool, volume: bool = False) -> Any:
@@ -65,42 +74,48 @@ def _placed(x: Any, length: int, padding_mode: str, aligned: bool, volume: bool 
     return x
 
 
-def _whole(values: Any) -> Any:
-    """Give places as integers."""
+def _whole(values: Array, high: int = 0) -> Array:
+    """Give places as integers, or those so many farther on."""
     good = np.isfinite(values) & (np.abs(values) < 2**31 - 2)
-    return np.where(good, values, _FAR).astype(np.int64)
+    return np.where(good, values, _FAR).astype(np.int64) + high
 
 
-def _read(flat: Any, places: list[Any], lengths: tuple[int, ...]) -> Any:
+def _nearest(values: Array) -> Array:
+    return _whole(np.rint(values))
+
+
+def _read(flat: Any, places: list[Array], lengths: tuple[int, ...]) -> Any:
     """Give the elements at whole places, 0 for what lies outside, as (N, C, number of places)."""
+    index, inside = computed(_numbers, flat._array.shape[1], places, lengths)
+    nothing = wrap(known(np.zeros((), flat._array.dtype)))
+    return where(wrap(inside), gather(flat, 2, wrap(index)), nothing)
+
+
+def _numbers(channels: int, places: list[Array], lengths: Any) -> tuple[Array, Array]:
+    """Give the numbers of elements at whole places, one each outside, and what lies inside."""
     inside = np.ones(places[0].shape, bool)
     index = np.zeros(places[0].shape, np.int64)
     for place, length in zip(places, lengths, strict=True):
         inside &= (place >= 0) & (place < length)
         index = index * length + np.clip(place, 0, length - 1)
-    batch, channels = flat._array.shape[:2]
-    shape = (batch, channels, index.shape[1])
-    found = gather(flat, 2, wrap(np.broadcast_to(index[:, None], shape)))
-    if inside.all():
-        return found
-    return where(wrap(inside[:, None]), found, wrap(flat._array.dtype.type(0)[...]))
+    return np.repeat(index[:, None], channels, 1), inside[:, None]
 
 
 def _linear(flat: Any, at: list[Any], lengths: tuple[int, ...]) -> Any:
     """Mix the two neighbours in every dimension."""
-    lows = [np.floor(x._array) for x in at]
+    lows = [computed(np.floor, x._array) for x in at]
     parts = [x - wrap(low) for x, low in zip(at, lows, strict=True)]
-    wholes = [_whole(low) for low in lows]
+    wholes = [[computed(_whole, low, high) for high in (0, 1)] for low in lows]
     total: Any = None
     for corner in product((0, 1), repeat=len(at)):
         weight: Any = None
         for high, part in zip(corner, parts, strict=True):
             factor = part if high else 1 - part
             weight = factor if weight is None else weight * factor
-        places = [whole + high for whole, high in zip(wholes, corner, strict=True)]
+        places = [whole[high] for whole, high in zip(wholes, corner, strict=True)]
         found = _read(flat, places, lengths)
         if len(at) == 3:  # in volumes what has no place weighs nothing, in images it is NaN
-            weight = where(wrap(np.isfinite(weight._array)), weight, 0.0)
+            weight = where(wrap(computed(np.isfinite, weight._array)), weight, 0.0)
         term = found * weight[:, None]
         total = term if total is None else total + term
     return total
@@ -108,14 +123,14 @@ def _linear(flat: Any, at: list[Any], lengths: tuple[int, ...]) -> Any:
 
 def _cubic(flat: Any, at: list[Any], lengths: tuple[int, ...], padded: Any) -> Any:
     """Mix four neighbours in both dimensions; each is read where the padding mode puts it."""
-    lows = [np.floor(x._array) for x in at]
+    lows = [computed(np.floor, x._array) for x in at]
     weights = [cubic_weights(x - wrap(low)) for x, low in zip(at, lows, strict=True)]
     total: Any = None
     for i in range(4):
         row: Any = None
         for j in range(4):
             places = [
-                _whole(padded(wrap(low + step - 1), dim)._array)
+                computed(_whole, padded(wrap(low) + (step - 1), dim)._array)
                 for dim, (low, step) in enumerate(zip(lows, (i, j), strict=True))
             ]
             term = _read(flat, places, lengths) * weights[1][j][:, None]
@@ -228,9 +243,9 @@ def grid_sample(
             for x, length in zip(at, lengths, strict=True)
         ]
         if mode == "nearest":
-            result = _read(flat, [_whole(np.rint(x._array)) for x in at], lengths)
+            result = _read(flat, [computed(_nearest, x._array) for x in at], lengths)
             if grid.requires_grad:  # whose gradient is zero, not missing
-                never = wrap(np.zeros((), bool))
+                never = wrap(known(np.zeros((), bool)))
                 result = where(never, at[0][:, None], result)
         else:
             result = _linear(flat, at, lengths)
@@ -292,6 +307,6 @@ def affine_grid(theta: Any, size: Any, align_corners: bool | None = None) -> Ten
         if not align_corners:
             steps = steps * kind.type((length - 1) / length)
         base[..., dims - 1 - dim] = steps.reshape((-1,) + (1,) * (dims - 1 - dim))
-    rows = expand(wrap(base.reshape(1, -1, dims + 1)), (size[0], -1, dims + 1))
+    rows = expand(wrap(known(base).reshape(1, -1, dims + 1)), (size[0], -1, dims + 1))
     grid = matrix_product(rows, transpose(theta, 1, 2))
     return reshape(grid, (size[0], *size[2:], dims))

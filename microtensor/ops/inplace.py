@@ -209,7 +209,7 @@ def write(tensor: Tensor, result: Tensor, perform: Callable[[Any], None]) -> Non
     part = _in_dtype(result._node, tensor)
     if base is None:
         if part is None and before is not None:
-            part = Node(_overwrite, (before,), (), (), 0, before.shape, before.dtype)
+            part = Node(overwrite, (before,), (), (), 0, before.shape, before.dtype)
         tensor._node = part
         move_retained(before, part)
         return
@@ -233,9 +233,10 @@ def _in_dtype(node: Node | None, tensor: Tensor) -> Node | None:
     """Give a node of the tensor's own dtype: storing casts."""
     if node is None or node.dtype == tensor._array.dtype:
         return node
-    cast = registry["cast"]
+    from microtensor.ops.shape import cast  # which writes in place itself
+
     dtype = tensor._array.dtype
-    return Node(cast, (node,), (), (), 0, tensor._array.shape, dtype)
+    return Node(cast.op, (node,), (), (), 0, tensor._array.shape, dtype)
 
 
 _RANK = {"b": 0, "i": 1, "u": 1, "f": 2}
@@ -258,14 +259,14 @@ def overwrite_backward(g: Any, parents: Any, saved: Any) -> tuple[Any, ...]:
     return (wrap(zeros) if isinstance(g, Tensor) else zeros,)
 
 
-_overwrite = Op(
+overwrite = Op(
     name="overwrite",
     signature="input: Tensor",
     forward=lambda input: input,
     summary="Record that a tensor was overwritten by constants: its gradient is zero.",
     backward=overwrite_backward,
 )
-registry["overwrite"] = _overwrite
+registry["overwrite"] = overwrite
 
 
 def _follow(value: Any, path: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from microtensor import kernels
 from microtensor.ops.arithmetic import add, div, mul, square, sub
-from microtensor.ops.arrays import Array, empty
+from microtensor.ops.arrays import Array, computed, constant, empty
 from microtensor.ops.choosing import where
 from microtensor.ops.comparison import gt, lt
 from microtensor.ops.declare import declare, publish
@@ -86,6 +86,15 @@ _spread: Any = declare(
 )
 
 
+def _label_weights(
+    target: Array, weight: Array | None, classes: int, ignore_index: int, dtype: Any
+) -> tuple[Array, Array, Array]:
+    count = len(target)
+    labels, weights, total = empty((count,), INT64), empty((count,), dtype), empty((1,), dtype)
+    kernels.label_weights(target, weight, classes, ignore_index, labels, weights, total)
+    return labels, weights, total
+
+
 @publish(LABELS, namespaces=("nn.functional",))
 def nll_loss(
     input: Any,
@@ -120,18 +129,16 @@ def nll_loss(
     code = reduction_code(reduction)
     check_labels("nll_loss", input, target)
     rows = as_rows(input)
-    count, classes = rows._array.shape
+    classes = rows._array.shape[1]
     dtype = rows._array.dtype
     check_weight("nll_loss", weight, classes, dtype)
-    labels, weights, total = empty((count,), INT64), empty((count,), dtype), empty((1,), dtype)
-    kernels.label_weights(
+    labels, weights, total = computed(
+        _label_weights,
         target._array.reshape(-1),
         None if weight is None else weight._array,
         classes,
         int(ignore_index),
-        labels,
-        weights,
-        total,
+        dtype,
     )
     losses = _pick.op.public(rows, wrap(labels), wrap(weights), wrap(total), code)
     shape = () if input._array.ndim == 1 else target._array.shape
@@ -243,17 +250,22 @@ def poisson_nll_loss(
     return reduced(losses, reduction)
 
 
+def _refuse_negative(var: Array) -> None:
+    if (var < 0).any():
+        raise ValueError(
+            f"gaussian_nll_loss: var has negative entry/entries, the least is {var.min()}"
+        )
+
+
 def _variance(input: Tensor, var: Any) -> Any:
     """Give variances in a shape that goes with the input's; ValueError if there is none."""
+    shape = input._array.shape
     if not isinstance(var, Tensor):
         if var < 0:
             raise ValueError(f"gaussian_nll_loss: var has negative entry/entries: {var}")
-        return wrap(input._array.dtype.type(var) + 0 * input._array)
-    shape, given = input._array.shape, var._array.shape
-    if (var._array < 0).any():
-        raise ValueError(
-            f"gaussian_nll_loss: var has negative entry/entries, the least is {var._array.min()}"
-        )
+        return wrap(constant(var, shape, input._array.dtype))
+    given = var._array.shape
+    computed(_refuse_negative, var._array)
     if given == shape or (len(given) == len(shape) and given[:-1] == shape[:-1] and given[-1] == 1):
         return var
     if given == shape[:-1]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from microtensor import kernels
 from microtensor.ops import samples
-from microtensor.ops.arrays import Array, broadcast_shape, empty
+from microtensor.ops.arrays import Array, broadcast_shape, contiguous, empty
 from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.shape import reshape, transpose
 from microtensor.tensor import Tensor
@@ -60,7 +60,7 @@ def _matmul_forward(a: Array, b: Array) -> Array:
         # One product of all rows, not one a matrix.
         rows = prod(shape_a[:-1])
         out = empty((*shape_a[:-1], shape_b[1]), dtype)
-        flat = np.ascontiguousarray(a).reshape(rows, shape_a[-1])
+        flat = contiguous(a).reshape(rows, shape_a[-1])
         kernels.matmul(flat, b, out.reshape(rows, shape_b[1]))
         return out
     else:
@@ -187,7 +187,7 @@ def _linear_forward(x: Array, weight: Array, bias: Array | None) -> Array:
         out = empty((shape[0], outputs), dtype)
         kernels.linear(x, weight, bias, out)
         return out
-    flat = np.ascontiguousarray(x).reshape(int(np.prod(shape[:-1], dtype=np.int64)), inputs)
+    flat = contiguous(x).reshape(int(np.prod(shape[:-1], dtype=np.int64)), inputs)
     out = empty((flat.shape[0], outputs), dtype)
     kernels.linear(flat, weight, bias, out)
     return out.reshape(*shape[:-1], outputs)

@@ -6,6 +6,7 @@ from typing import Any
 
 from microtensor.ops.activations_linear import relu
 from microtensor.ops.arithmetic import add, div, mul, neg, square, sub
+from microtensor.ops.arrays import Array, computed, constant
 from microtensor.ops.choosing import where
 from microtensor.ops.comparison import eq
 from microtensor.ops.declare import publish
@@ -173,14 +174,14 @@ def multi_margin_loss(
     rows, labels = _rows_and_labels(name, input, target, 1)
     classes = rows._array.shape[1]
     check_weight(name, weight, classes, rows._array.dtype)
-    _check_range(name, labels, 0, classes)
+    computed(_check_range, name, labels._array, 0, classes)
     column = labels.unsqueeze(1)
     behind = relu(add(sub(rows, gather(rows, 1, column)), margin))
     if p == 2:
         behind = square(behind)
     if weight is not None:
         behind = mul(behind, gather(weight, 0, labels).unsqueeze(1))
-    own = _occurs(column, wrap(labels._array[:, None] >= 0), rows)
+    own = _occurs(column, column.ge(0), rows)
     losses = div(sum(where(own, 0.0, behind), 1), float(classes))
     if input._array.ndim == 1:
         losses = losses.reshape(target._array.shape)
@@ -209,7 +210,7 @@ def multilabel_margin_loss(
     reduction = chosen_reduction(name, size_average, reduce, reduction)
     rows, labels = _rows_and_labels(name, input, target, 2)
     classes = rows._array.shape[1]
-    _check_range(name, labels, -1, classes)
+    computed(_check_range, name, labels._array, -1, classes)
     listed = cumprod(labels.ge(0).long(), 1).bool()
     safe = where(listed, labels, 0)
     right = _occurs(safe, listed, rows)
@@ -221,8 +222,7 @@ def multilabel_margin_loss(
     return reduced(losses, reduction)
 
 
-def _check_range(op: str, labels: Tensor, low: int, classes: int) -> None:
-    values = labels._array
+def _check_range(op: str, values: Array, low: int, classes: int) -> None:
     bad = values[(values < low) | (values >= classes)]
     if bad.size:
         raise RuntimeError(f"{op}: target {bad[0]} is out of range for {classes} classes")
@@ -230,5 +230,5 @@ def _check_range(op: str, labels: Tensor, low: int, classes: int) -> None:
 
 def _occurs(labels: Tensor, listed: Tensor, rows: Tensor) -> Any:
     """Say of each class of each row whether it is among the labels that are listed."""
-    counts = rows.detach().mul(0.0).long()
+    counts = wrap(constant(0, rows._array.shape, INT64))
     return scatter_add(counts, 1, labels, listed.long()).gt(0)

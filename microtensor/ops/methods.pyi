@@ -282,6 +282,9 @@ class TensorMethods:
     def atanh_(self) -> Tensor:
         """Do :func:`atanh` in place: write the result into this tensor, and give it."""
 
+    def backward(self, gradient: Tensor | None = None, retain_graph: _bool | None = None, create_graph: _bool = False, inputs: Any = None) -> None:
+        """Add the gradients of this tensor to the ``.grad`` of the leaves it was computed from."""
+
     def baddbmm(self, batch1: Tensor, batch2: Tensor, *, beta: _float = 1, alpha: _float = 1) -> Tensor:
         """Give beta input + alpha (batch1 batch2), matrix by matrix."""
 
@@ -1416,11 +1419,3 @@ class TensorMethods:
 
     @property
     def mT(self) -> Tensor: ...
-
-    def backward(
-        self,
-        gradient: Tensor | None = None,
-        retain_graph: _bool | None = None,
-        create_graph: _bool = False,
-        inputs: Any = None,
-    ) -> None: ...

@@ -11,7 +11,7 @@ import numpy as np
 from microtensor import kernels
 from microtensor.ops import samples
 from microtensor.ops.arithmetic import add, mul
-from microtensor.ops.arrays import Array, empty
+from microtensor.ops.arrays import Array, constant, contiguous, empty
 from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.joint import declare_jointly, recorded, through
 from microtensor.tensor import Tensor, wrap
@@ -48,7 +48,7 @@ def _row_norm_forward(
     mean, scale = _like((rows,), x, centered), empty((rows,), x.dtype)
     out = empty(x.shape, x.dtype)
     kernels.row_norm(
-        np.ascontiguousarray(x).reshape(rows, n),
+        contiguous(x).reshape(rows, n),
         _contiguous(weight),
         _contiguous(bias),
         groups,
@@ -63,7 +63,7 @@ def _row_norm_forward(
 
 
 def _contiguous(x: Array | None) -> Any:
-    return None if x is None else np.ascontiguousarray(x)
+    return None if x is None else contiguous(x)
 
 
 def _row_norm_gradients_forward(
@@ -84,8 +84,8 @@ def _row_norm_gradients_forward(
     weight_out = _like(weight_shape, x, wanted[1])
     bias_out = _like(weight_shape, x, wanted[2])
     kernels.row_norm_backward(
-        np.ascontiguousarray(g).reshape(rows, n),
-        np.ascontiguousarray(x).reshape(rows, n),
+        contiguous(g).reshape(rows, n),
+        contiguous(x).reshape(rows, n),
         _contiguous(weight),
         groups,
         inner,
@@ -351,7 +351,7 @@ def group_norm(
 
 
 def _channels(x: Array) -> Any:
-    return np.ascontiguousarray(x).reshape(x.shape[0], x.shape[1], prod(x.shape[2:]))
+    return contiguous(x).reshape(x.shape[0], x.shape[1], prod(x.shape[2:]))
 
 
 def _batch_norm_forward(
@@ -674,7 +674,7 @@ def local_response_norm(
     shape = input._array.shape
     parts = []
     for count in (before, after):
-        padding = np.zeros((shape[0], count, *shape[2:]), input._array.dtype)
+        padding = constant(0.0, (shape[0], count, *shape[2:]), input._array.dtype)
         parts.append(wrap(padding))
     padded = cat([parts[0], square, parts[1]], 1)
     total = padded.narrow(1, 0, channels)

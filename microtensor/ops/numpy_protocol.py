@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 
 from microtensor import dtypes
-from microtensor.ops.declare import published
+from microtensor.lazy import place
+from microtensor.ops import find_function
+from microtensor.ops.declare import attach, published
 from microtensor.ops.inplace import check_writable, store
 from microtensor.ops.promotion import number_array
 from microtensor.tensor import Tensor, to_array, wrap
-
-_mt = published["mt"]
 
 # NumPy's names of ufuncs that have another one here; the rest are looked up as they are.
 _RENAMED = {
@@ -67,7 +67,9 @@ def _counterpart(ufunc: Any) -> Callable[..., Any] | None:
         name = ufunc.__name__
         # Not of another library, whatever its name.
         if getattr(np, name, None) is ufunc:
-            found = _mt.get(_RENAMED.get(name, name))
+            ours = _RENAMED.get(name, name)
+            if place("mt", ours) or ours in published["mt"]:
+                found = find_function("mt", ours)
         if found is not None:
             _known[ufunc] = found
     return found
@@ -148,19 +150,19 @@ def _operands(inputs: tuple[Any, ...]) -> list[Tensor] | None:
 
 def _concatenate(arrays: Any, axis: Any = 0) -> Any:
     operands = None if axis is None else _operands(tuple(arrays))
-    return NotImplemented if operands is None else _mt["cat"](operands, axis)
+    return NotImplemented if operands is None else find_function("mt", "cat")(operands, axis)
 
 
 def _stack(arrays: Any, axis: Any = 0) -> Any:
     operands = _operands(tuple(arrays))
-    return NotImplemented if operands is None else _mt["stack"](operands, axis)
+    return NotImplemented if operands is None else find_function("mt", "stack")(operands, axis)
 
 
 def _where(condition: Any, x: Any, y: Any) -> Any:
     conditions, branches = _operands((condition,)), _operands((x, y))
     if conditions is None or branches is None:
         return NotImplemented
-    return _mt["where"](_mt["ne"](conditions[0], 0), *branches)
+    return find_function("mt", "where")(find_function("mt", "ne")(conditions[0], 0), *branches)
 
 
 def _sum(a: Any, axis: Any = None, *, dtype: Any = None, keepdims: bool = False) -> Any:
@@ -297,7 +299,5 @@ def _about_to_write(what: str, target: Any) -> None:
         target._cell[0] += 1
 
 
-PROTOCOL: dict[str, Callable[..., Any]] = {
-    "__array_ufunc__": _array_ufunc,
-    "__array_function__": _array_function,
-}
+attach("__array_ufunc__", _array_ufunc)
+attach("__array_function__", _array_function)

@@ -1,4 +1,4 @@
-"""What Python's operators do with tensors, and PyTorch's second names."""
+"""What Python's operators do with tensors."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from microtensor.ops import (  # noqa: F401 - their functions are named below
     rounding,
     trigonometry,
 )
-from microtensor.ops.declare import methods, published, registry
+from microtensor.ops.declare import attach, methods, registry
 from microtensor.ops.promotion import operand_array
 from microtensor.tensor import Tensor, to_array, wrap
 
-_mt = published["mt"]
 _NUMBERS = (int, float, np.number, np.bool_)
 _OPERANDS = (Tensor, *_NUMBERS)
 
@@ -89,44 +88,13 @@ _BINARY = {
 _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 
 for _python, _name in _BINARY.items():
-    methods[f"__{_python}__"] = _operator(_name)
-    methods[f"__r{_python}__"] = _reflected(_name)
+    attach(f"__{_python}__", _operator(_name))
+    attach(f"__r{_python}__", _reflected(_name))
     if f"{_name}_" in methods:
-        methods[f"__i{_python}__"] = _inplace(f"{_name}_")
+        attach(f"__i{_python}__", _inplace(f"{_name}_"))
 for _name in _COMPARISONS:
-    methods[f"__{_name}__"] = _operator(_name)
-methods["__neg__"] = methods["neg"]
-methods["__abs__"] = methods["abs"]
-methods["__invert__"] = methods["bitwise_not"]
-
-
-methods["__pos__"] = methods["positive"]
-
-ALIASES = {
-    "absolute": "abs",
-    "arccos": "acos",
-    "arccosh": "acosh",
-    "arcsin": "asin",
-    "arcsinh": "asinh",
-    "arctan": "atan",
-    "arctan2": "atan2",
-    "arctanh": "atanh",
-    "clip": "clamp",
-    "divide": "div",
-    "fix": "trunc",
-    "greater": "gt",
-    "greater_equal": "ge",
-    "less": "lt",
-    "less_equal": "le",
-    "multiply": "mul",
-    "negative": "neg",
-    "not_equal": "ne",
-    "sgn": "sign",
-    "subtract": "sub",
-    "true_divide": "div",
-}
-for _alias, _name in ALIASES.items():
-    _mt[_alias] = _mt[_name]
-    for _ending in ("", "_"):
-        if _name + _ending in methods:
-            methods[_alias + _ending] = methods[_name + _ending]
+    attach(f"__{_name}__", _operator(_name))
+attach("__neg__", methods["neg"])
+attach("__abs__", methods["abs"])
+attach("__invert__", methods["bitwise_not"])
+attach("__pos__", methods["positive"])

@@ -13,7 +13,7 @@ import numpy as np
 
 from microtensor import kernels
 from microtensor.ops import samples
-from microtensor.ops.arrays import Array, empty
+from microtensor.ops.arrays import Array, contiguous, empty
 from microtensor.ops.declare import declare
 from microtensor.ops.windows import Sizes, adaptive_table, as_planes, average_table, max_table
 
@@ -71,7 +71,7 @@ max_pool: Any = declare(
 
 def _rows(x: Array, dims: int) -> Array:
     lead = x.shape[: x.ndim - dims]
-    return np.ascontiguousarray(x).reshape(prod(lead), prod(x.shape[x.ndim - dims :]))
+    return contiguous(x).reshape(prod(lead), prod(x.shape[x.ndim - dims :]))
 
 
 def _put(adds: bool) -> Callable[..., Array]:

@@ -10,7 +10,8 @@ from microtensor import dtypes, random, variates
 from microtensor.engine import Node, recording
 from microtensor.ops.arrays import broadcast_shape
 from microtensor.ops.creating import Array, created, creates, default_dtype, like, size_of
-from microtensor.ops.declare import publish, refuse, registry
+from microtensor.ops.declare import publish, refuse
+from microtensor.ops.inplace import overwrite
 from microtensor.random import Generator
 from microtensor.tensor import Tensor, node_of, wrap
 
@@ -178,7 +179,7 @@ def _constant_of(array: Any, *inputs: Any) -> Tensor:
     for each in inputs:
         origin = node_of(each) if isinstance(each, Tensor) else None
         if origin is not None and node is None:
-            node = Node(registry["overwrite"], (origin,), (), (), 0, array.shape, array.dtype)
+            node = Node(overwrite, (origin,), (), (), 0, array.shape, array.dtype)
     result._node = node
     return result
 

@@ -3,7 +3,8 @@
 Sequences are packed: ``sizes[t]`` of them, the longest first, have a step t, and their rows lie
 step after step in one matrix. A batch of equal lengths is the case of equal sizes. The products
 with the input are one matrix product before; what remains for each step is the product with the
-hidden state and one call of the cell.
+hidden state and one call of the cell. One kernel does that for all steps, where packing the weight
+for it pays; else, and with projections, kernels of single steps are called one after the other.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from microtensor import kernels
-from microtensor.ops.arrays import Array, constant, copied, empty
+from microtensor.ops.arrays import Array, constant, copied, empty, known
 from microtensor.ops.declare import declare
 from microtensor.ops.joining import cat
 from microtensor.ops.joint import declare_jointly, recorded, through
@@ -23,9 +24,20 @@ from microtensor.ops.joint import declare_jointly, recorded, through
 GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 """How many gates a cell has, by PyTorch's name of its mode."""
 
+_MODES = tuple(GATES)
+
 # A product of few rows is a third faster by a weight that lies the other way; turning it round once
-# pays after some steps.
+# pays after some steps, and so does packing it, if some sequences share it.
 _MANY_STEPS = 8
+_MANY_SEQUENCES = 3
+
+
+def _goes_whole(sizes: Sequence[int], weight_hr: Array | None) -> bool:
+    return weight_hr is None and len(sizes) > _MANY_STEPS and max(sizes) > _MANY_SEQUENCES
+
+
+def _numbers(sizes: Sequence[int]) -> Array:
+    return known(np.array(sizes, dtype=np.int64))
 
 
 def _steps(sizes: Sequence[int], reverse: bool) -> list[tuple[int, int]]:
@@ -53,13 +65,32 @@ def _forward(
     state = copied(hidden)
     output = empty((rows, hidden.shape[1]), dtype)
     before = empty(output.shape, dtype)
-    products = empty((batch, weight_hh.shape[0]), dtype)
     kept = empty((rows, 4 * n), dtype) if mode in ("LSTM", "GRU") else None
     memory = cells = cells_before = full = None
     if cell is not None:
         memory = copied(cell)
         cells, cells_before = empty((rows, n), dtype), empty((rows, n), dtype)
         full = output if weight_hr is None else empty((rows, n), dtype)
+    if _goes_whole(sizes, weight_hr):
+        kernels.recurrence(
+            _MODES.index(mode),
+            reverse,
+            _numbers(sizes),
+            gates,
+            weight_hh,
+            bias_hh,
+            state,
+            memory,
+            output,
+            before,
+            kept,
+            cells,
+            cells_before,
+        )
+        if memory is None:
+            memory = empty((0,), dtype)
+        return output, state, memory, before, kept, cells, cells_before, full
+    products = empty((batch, weight_hh.shape[0]), dtype)
     transposed = None
     if len(sizes) > _MANY_STEPS:
         transposed = empty(weight_hh.shape[::-1], dtype)
@@ -122,11 +153,29 @@ def _gradients_forward(
         memory = constant(0.0, (batch, n), dtype)
     by_input = empty((rows, GATES[mode] * n), dtype)
     by_product = empty(by_input.shape, dtype) if mode == "GRU" else by_input
-    projected = None if weight_hr is None else empty((rows, width), dtype)
-    sums, wide, direct = (empty((batch, k), dtype) for k in (width, n, n))
     if g_output is not None:
         g_output = np.ascontiguousarray(g_output)
-    for first, size in reversed(_steps(sizes, reverse)):
+    projected = None if weight_hr is None else empty((rows, width), dtype)
+    whole = _goes_whole(sizes, weight_hr)
+    if whole:
+        kernels.recurrence_backward(
+            _MODES.index(mode),
+            reverse,
+            _numbers(sizes),
+            g_output,
+            weight_hh,
+            output,
+            before,
+            kept,
+            cells,
+            cells_before,
+            state,
+            memory,
+            by_input,
+            by_product,
+        )
+    sums, wide, direct = (empty((batch, k), dtype) for k in (width, n, n))
+    for first, size in [] if whole else reversed(_steps(sizes, reverse)):
         own, last = slice(first, first + size), state[:size]
         total = last
         if g_output is not None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from microtensor import kernels
 from microtensor.ops import samples
-from microtensor.ops.arrays import Array, empty
+from microtensor.ops.arrays import Array, empty, known
 from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.shape import clone
 from microtensor.tensor import Tensor
@@ -310,7 +310,7 @@ def interpolate(
             continue
         if weights is not None and weights.dtype != dtype:
             weights = weights.astype(dtype)
-        result = resample(result, dim, index, weights)
+        result = resample(result, dim, known(index), None if weights is None else known(weights))
     return clone(result) if result is input else result
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from microtensor import dtypes
 from microtensor.layouts import check_memory_format
 from microtensor.ops.arrays import Array
-from microtensor.ops.declare import declare, properties, publish, refuse
+from microtensor.ops.declare import attach, declare, publish, refuse
 from microtensor.ops.shape import clone, permute, reshape, transpose
 from microtensor.tensor import Tensor, checked_dim
 
@@ -318,12 +318,10 @@ def _conjugate_matrix_transposed(self: Tensor) -> Tensor:
     return _of_matrices(self, "tensor.mH")
 
 
-properties.update(
-    T=property(_transposed),
-    mT=property(_matrix_transposed),
-    H=property(_conjugate_transposed),
-    mH=property(_conjugate_matrix_transposed),
-)
+attach("T", property(_transposed))
+attach("mT", property(_matrix_transposed))
+attach("H", property(_conjugate_transposed))
+attach("mH", property(_conjugate_matrix_transposed))
 
 
 @publish(

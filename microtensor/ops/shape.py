@@ -13,12 +13,20 @@ import numpy as np
 from microtensor import kernels
 from microtensor.layouts import check_memory_format
 from microtensor.ops import samples
-from microtensor.ops.arrays import Array, dims_of, empty, kept_shape, with_strides
+from microtensor.ops.arrays import Array, copied, dims_of, empty, kept_shape, with_strides
 from microtensor.ops.declare import declare
 from microtensor.tensor import checked_dim
 
+_ASKS = np.lib.NumpyVersion(np.__version__) >= "2.1.0"
+"""Whether NumPy says that a shape takes a copy, which is then made by a kernel."""
+
 
 def _reshape_forward(x: Array, shape: tuple[int, ...]) -> Array:
+    if _ASKS and not x.flags.c_contiguous:
+        try:
+            return np.reshape(x, shape, copy=False)
+        except ValueError:
+            x = copied(x)
     try:
         return x.reshape(shape)
     except ValueError:

@@ -1,10 +1,42 @@
-"""NumPy's names for dimensions: ``axis`` for ``dim``, ``keepdims`` for ``keepdim``."""
+"""Other names: PyTorch's second ones of functions, and NumPy's of dimensions.
+
+These are ``axis`` for ``dim`` and ``keepdims`` for ``keepdim``.
+"""
 
 from __future__ import annotations
 
 from typing import Any, NoReturn
 
 from microtensor.ops.record import Parameter
+
+ALIASES = {
+    "absolute": "abs",
+    "arccos": "acos",
+    "arccosh": "acosh",
+    "arcsin": "asin",
+    "arcsinh": "asinh",
+    "arctan": "atan",
+    "arctan2": "atan2",
+    "arctanh": "atanh",
+    "clip": "clamp",
+    "divide": "div",
+    "fix": "trunc",
+    "greater": "gt",
+    "greater_equal": "ge",
+    "less": "lt",
+    "less_equal": "le",
+    "multiply": "mul",
+    "negative": "neg",
+    "not_equal": "ne",
+    "sgn": "sign",
+    "subtract": "sub",
+    "true_divide": "div",
+}
+"""The functions of the main namespace, and methods, that PyTorch offers under a second name."""
+
+OTHER_NAMES: dict[str, list[str]] = {}
+for _other, _name in ALIASES.items():
+    OTHER_NAMES.setdefault(_name, []).append(_other)
 
 _NUMPY_NAMES = {"dim": "axis", "keepdim": "keepdims"}
 _MISSING = object()

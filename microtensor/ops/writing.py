@@ -15,7 +15,7 @@ import numpy as np
 from microtensor import kernels
 from microtensor.engine import Node, recording
 from microtensor.ops.arrays import Array, copied, empty
-from microtensor.ops.declare import Op, declare, methods, parse_signature, publish, signatures
+from microtensor.ops.declare import Op, attach, declare, parse_signature, publish
 from microtensor.ops.inplace import check_writable, store, unrecorded, write
 from microtensor.tensor import Tensor, node_of, wrap
 
@@ -99,8 +99,7 @@ def publish_write(signature: str) -> Callable[[Callable[..., Any]], Any]:
 
         method.__name__ = f"{name}_"
         method.__doc__ = f"Do :func:`{name}` in place: write into this tensor, and give it."
-        methods[f"{name}_"] = method
-        signatures[method] = signature
+        attach(f"{name}_", method, signature)
         return publish(signature, method=name, name=name)(function)
 
     return register

@@ -1,43 +1,35 @@
 """Optimizers: each one file, each step one kernel call for all parameters of a group."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from microtensor.optim.adabelief import AdaBelief
-from microtensor.optim.adadelta import Adadelta
-from microtensor.optim.adafactor import Adafactor
-from microtensor.optim.adagrad import Adagrad
-from microtensor.optim.adam import Adam
-from microtensor.optim.adamax import Adamax
-from microtensor.optim.adamw import AdamW
-from microtensor.optim.asgd import ASGD
-from microtensor.optim.lamb import LAMB
-from microtensor.optim.lars import LARS
-from microtensor.optim.lbfgs import LBFGS
-from microtensor.optim.lion import Lion
-from microtensor.optim.lookahead import Lookahead
-from microtensor.optim.muon import Muon
-from microtensor.optim.nadam import NAdam
-from microtensor.optim.optimizer import Optimizer
-from microtensor.optim.prodigy import Prodigy
-from microtensor.optim.radam import RAdam
-from microtensor.optim.rmsprop import RMSprop
-from microtensor.optim.rprop import Rprop
-from microtensor.optim.schedule_free import ScheduleFreeAdamW, ScheduleFreeSGD
-from microtensor.optim.sgd import SGD
-from microtensor.optim.sparse_adam import SparseAdam
-from microtensor.optim.yogi import Yogi
+from microtensor.lazy import late
 
 if TYPE_CHECKING:
     from microtensor.optim import inspect, lr_scheduler, swa_utils
-
-
-def __getattr__(name: str) -> Any:
-    # Loaded when first asked for: importing microtensor is to stay quick.
-    if name in ("inspect", "lr_scheduler", "swa_utils"):
-        return import_module(f"microtensor.optim.{name}")
-    raise AttributeError(f"module 'microtensor.optim' has no attribute {name!r}")
-
+    from microtensor.optim.adabelief import AdaBelief
+    from microtensor.optim.adadelta import Adadelta
+    from microtensor.optim.adafactor import Adafactor
+    from microtensor.optim.adagrad import Adagrad
+    from microtensor.optim.adam import Adam
+    from microtensor.optim.adamax import Adamax
+    from microtensor.optim.adamw import AdamW
+    from microtensor.optim.asgd import ASGD
+    from microtensor.optim.lamb import LAMB
+    from microtensor.optim.lars import LARS
+    from microtensor.optim.lbfgs import LBFGS
+    from microtensor.optim.lion import Lion
+    from microtensor.optim.lookahead import Lookahead
+    from microtensor.optim.muon import Muon
+    from microtensor.optim.nadam import NAdam
+    from microtensor.optim.optimizer import Optimizer
+    from microtensor.optim.prodigy import Prodigy
+    from microtensor.optim.radam import RAdam
+    from microtensor.optim.rmsprop import RMSprop
+    from microtensor.optim.rprop import Rprop
+    from microtensor.optim.schedule_free import ScheduleFreeAdamW, ScheduleFreeSGD
+    from microtensor.optim.sgd import SGD
+    from microtensor.optim.sparse_adam import SparseAdam
+    from microtensor.optim.yogi import Yogi
 
 __all__ = [
     "ASGD",
@@ -69,3 +61,6 @@ __all__ = [
     "lr_scheduler",
     "swa_utils",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = late(globals())

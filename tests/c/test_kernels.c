@@ -139,6 +139,8 @@ static void check_arrays(void) {
     CHECK(mt_array_random_bits(address(&c), address(&c)) == -1);
 }
 
+#include "test_plan.inc"
+
 static void check_names(void) {
     CHECK(mt_kernel_name("no such kind", 0) == NULL);
     CHECK(mt_kernel_name("unary", -1) == NULL);
@@ -168,6 +170,7 @@ static void check_random_bits(void) {
 static void check_all(void) {
     check_names();
     check_arrays();
+    check_plan();
     check_random_bits();
     check_f32();
     check_f64();

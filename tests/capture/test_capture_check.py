@@ -74,3 +74,39 @@ def test_a_function_that_depends_on_python_state_is_found_out():
 def test_bad_numbers_of_checks(check):
     with pytest.raises(ValueError, match="check must be"):
         mt.capture(lambda x: x, check=check)
+
+
+class Counting(nn.Module):
+    """Counts its calls in a buffer, beside the operations, where a replay does not see it."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("calls", mt.zeros(1))
+
+    def forward(self, x):
+        self.calls._array += 1
+        return x * 2
+
+
+def test_buffers_are_compared():
+    model = Counting()
+    step = mt.capture(lambda x: model(x), check=2)
+    step(mt.ones(2))
+    with pytest.raises(RuntimeError, match=r"calls of Counting 0, of shape .1., is not"):
+        step(mt.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("kind", "momentum"),
+    [(nn.BatchNorm1d, 0.1), (nn.BatchNorm1d, None), (nn.InstanceNorm1d, 0.1)],
+)
+def test_running_statistics_are_those_of_eager_mode(kind, momentum):
+    found = []
+    for wrap in (lambda f: f, lambda f: mt.capture(f, check=2)):
+        mt.manual_seed(0)
+        model = kind(3, momentum=momentum, track_running_stats=True)
+        step = wrap(lambda x, model=model: model(x))
+        for _ in range(4):
+            step(mt.randn(2, 3, 4))
+        found.append({name: t.tolist() for name, t in model.state_dict().items()})
+    assert found[0] == found[1]

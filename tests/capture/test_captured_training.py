@@ -111,13 +111,32 @@ def test_options_of_sgd(options):
 
 SCHEDULES = {
     "StepLR": lambda o: lr_scheduler.StepLR(o, 2, 0.5),
+    "MultiStepLR": lambda o: lr_scheduler.MultiStepLR(o, [1, 3], 0.5),
+    "ConstantLR": lambda o: lr_scheduler.ConstantLR(o, 0.1, 2),
+    "LinearLR": lambda o: lr_scheduler.LinearLR(o, 0.1),
+    "ExponentialLR": lambda o: lr_scheduler.ExponentialLR(o, 0.9),
+    "PolynomialLR": lambda o: lr_scheduler.PolynomialLR(o, 4, 2.0),
+    "CosineAnnealingLR": lambda o: lr_scheduler.CosineAnnealingLR(o, 3),
     "OneCycleLR": lambda o: lr_scheduler.OneCycleLR(o, 0.1, total_steps=20),
+    "CyclicLR": lambda o: lr_scheduler.CyclicLR(o, 0.01, 0.1, step_size_up=2),
     "CosineAnnealingWarmRestarts": lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 3),
+    "WarmupCosineLR": lambda o: lr_scheduler.WarmupCosineLR(o, 2, 5),
+    "InverseSquareRootLR": lambda o: lr_scheduler.InverseSquareRootLR(o, 2),
     "SequentialLR": lambda o: lr_scheduler.SequentialLR(
         o, [lr_scheduler.ConstantLR(o, 0.1), lr_scheduler.ExponentialLR(o, 0.9)], [2]
     ),
+    "ChainedScheduler": lambda o: lr_scheduler.ChainedScheduler(
+        [lr_scheduler.ConstantLR(o, 0.1), lr_scheduler.ExponentialLR(o, 0.9)]
+    ),
     "LambdaLR": lambda o: lr_scheduler.LambdaLR(o, lambda step: 1 / (1 + step)),
+    "MultiplicativeLR": lambda o: lr_scheduler.MultiplicativeLR(o, lambda step: 0.9),
 }
+
+
+def test_every_schedule_is_a_case():
+    found = {name for name, kind in vars(lr_scheduler).items() if inspect.isclass(kind)}
+    # The base does nothing, and the plateau has a test of its own below.
+    assert found - {"LRScheduler", "ReduceLROnPlateau"} == set(SCHEDULES)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -327,7 +346,7 @@ def test_losses(name):
 
 ACTIVATIONS = [
     name
-    for name, kind in vars(nn.activations).items()
+    for name, kind in nn.activations.MODULES.items()
     if inspect.isclass(kind) and issubclass(kind, nn.Module) and kind.__module__.startswith("micro")
 ]
 

@@ -24,3 +24,10 @@ def test_a_saddle_that_is_not_left_in_time_decides_nothing():
 def test_saddle_judges_only_who_runs():
     with pytest.raises(ValueError, match="judged must be one of sgd"):
         clouds.saddle(("sgd",), judged="adam")
+
+
+def test_who_never_leaves_is_marked_and_named_as_elsewhere():
+    figure = clouds.saddle(("sgd", "adam"), quick=True).figure
+    texts = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert texts.count("Gradient descent") == texts.count("Adam") == 4
+    assert texts.count("△ not left within 600 steps") == 2  # on the monkey saddles

@@ -1,5 +1,6 @@
 """What a comparison says: each verdict both ways, ranks, the profile, and the pictures."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -14,6 +15,7 @@ from microtensor.lab.compare_report import (
     comparison_result,
     default_verdict,
     dominance_verdict,
+    draws_verdict,
     edge_verdict,
 )
 from microtensor.lab.trial import Choice, Trial, late_loss
@@ -85,6 +87,23 @@ def test_edges_hold_and_fail():
     flagged = entry(task(), "sgd", BASE, edges=("rate 0.1",))
     verdict = edge_verdict([flagged], "")
     assert verdict.status == "fails" and "SGD on bowl, constant (rate 0.1)" in verdict.detail
+
+
+def test_drawn_values_may_lie_at_ends_as_often_as_chance_puts_them_there():
+    drawn = [
+        dataclasses.replace(
+            entry(task(), "adam", BASE, edges=("betas.0 0.5",) * (index < 3)),
+            choice=Choice(0.1, "constant", {"betas.0": 0.5, "betas.1": 0.99}),
+        )
+        for index in range(20)
+    ]
+    assert draws_verdict([entry(task(), "sgd", BASE)], "") is None
+    some = draws_verdict(drawn, "")  # 3 of 40, where 2.4 are to be expected
+    assert some.status == "holds" and 0.4 < some.number < 0.5
+    assert draws_verdict(drawn[5:], "").number == 1
+    many = draws_verdict(drawn[:3], "")  # 3 of 6
+    assert many.status == "fails" and "Adam on bowl, constant (betas.0 0.5)" in many.detail
+    assert edge_verdict(drawn, "").status == "holds"
 
 
 def test_dominance_holds_and_fails():

@@ -122,9 +122,10 @@ def test_moons_are_a_logistic_regression_and_batches_are_paired():
     expected = np.log1p(np.exp(-rows @ weights)).mean()
     np.testing.assert_allclose(surface(weights), expected, rtol=1e-12)
     own = np.stack([rows[:5], rows[5:10]])
+    columns = tuple(mt.tensor(own[..., axis]) for axis in (0, 1))
     x, y = (mt.tensor([[one, one]], dtype=mt.float64) for one in weights.tolist())
     expected = np.log1p(np.exp(-own @ weights)).mean(1)
-    np.testing.assert_allclose(batch_loss(own, x, y).numpy(), [expected], rtol=1e-12)
+    np.testing.assert_allclose(batch_loss(columns, x, y).numpy(), [expected], rtol=1e-12)
     racers = [Racer(KNOWN["sgd"], "", size) for size in (None, 200)]
     start = np.zeros((1, 2))
     whole, same = (descend(surface, one, [0.5], start, 5, rows=rows) for one in racers)

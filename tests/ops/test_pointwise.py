@@ -177,7 +177,7 @@ def test_equal_and_allclose_give_python_bools():
 
 
 def test_second_names_are_the_same_functions():
-    for alias, name in mt.ops.operators.ALIASES.items():
+    for alias, name in mt.ops.spelling.ALIASES.items():
         assert getattr(mt, alias) is getattr(mt, name)
         for ending in ("", "_"):
             assert getattr(mt.Tensor, alias + ending, None) is getattr(

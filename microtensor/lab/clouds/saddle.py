@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from microtensor.lab.descent import Racer, descend
-from microtensor.lab.optimizers import recipes
+from microtensor.lab.optimizers import Recipe, recipes
 from microtensor.lab.plot import label_line_ends, new_figure
 from microtensor.lab.result import Column, Result, Table, Verdict
-from microtensor.lab.style import optimizer_style, styled
+from microtensor.lab.style import QUIET, optimizer_style, styled
 from microtensor.lab.surfaces import SURFACES
 
 if TYPE_CHECKING:
@@ -69,18 +69,31 @@ def saddle(
                 below = runs.values[:, 0] <= -1
             left = np.where(below.any(0), below.argmax(0), math.inf)
             records += [
-                {"surface": name, "optimizer": recipe.name, "offset": offset, "steps": count}
+                {"surface": name, "optimizer": recipe.name, "label": _label(recipe),
+                 "offset": offset, "steps": count}
                 for offset, count in zip(offsets.tolist(), left.tolist(), strict=True)
-            ]
+            ]  # fmt: skip
+    verdicts = [
+        _verdict(records, name, judged, rate, command) for name in ("saddle", "saddle_rotated")
+    ]
+    finding = f"Steps to leave a saddle, all at η = {rate:g}"
+    if all(verdict.status == "holds" for verdict in verdicts):
+        who = _label(recipes(judged)[0])
+        finding = (
+            f"On x² − y² {who[0].lower()}{who[1:]} pays the same for every factor of the offset"
+        )
     return Result(
         "saddle",
         tables=[_table(records, steps)],
-        verdicts=[
-            _verdict(records, name, judged, rate, command) for name in ("saddle", "saddle_rotated")
-        ],
-        pictures={"saddle": lambda: _picture(records)},
+        verdicts=verdicts,
+        pictures={"saddle": lambda: _picture(records, steps, finding)},
         settings={"optimizers": list(optimizers), "rate": rate, "judged": judged, "steps": steps},
     )
+
+
+def _label(recipe: Recipe) -> str:
+    """Return the name: without batches plain descent is called gradient descent."""
+    return "Gradient descent" if recipe.name == "sgd" else recipe.label
 
 
 def _of(records: Sequence[dict[str, Any]], surface: str, name: str) -> list[dict[str, Any]]:
@@ -102,8 +115,9 @@ def _verdict(
         f"{SURFACES[surface].label}: each factor e nearer to the ridge costs 1/ln(1 + 2η) steps",
         abs(slope / law - 1),
         _CLOSE,
-        detail=f"{judged} at η = {rate:g}: {slope:.3f} ± {2 * deviation:.3f} steps (two standard "
-        f"errors of the line), theory {law:.3f}; {len(mine)} of 12 offsets left in time",
+        detail=f"{_label(recipes(judged)[0])} at η = {rate:g}: {slope:.3f} ± {2 * deviation:.3f} "
+        f"steps (two standard errors of the line), theory {law:.3f}; "
+        f"{len(mine)} of 12 offsets left in time",
         command=command,
     )
 
@@ -113,7 +127,8 @@ def _table(records: Sequence[dict[str, Any]], steps: int) -> Table:
     for surface, name in dict.fromkeys((one["surface"], one["optimizer"]) for one in records):
         mine = {round(math.log10(one["offset"])): one for one in _of(records, surface, name)}
         shown = {str(power): mine[power]["steps"] for power in (-1, -3, -6, -12)}
-        rows.append({"surface": surface, "optimizer": name, **shown})
+        label = _of(records, surface, name)[0]["label"]
+        rows.append({"surface": surface, "optimizer": label, **shown})
 
     def column(power: int) -> Column:
         def show(row: Any) -> str:
@@ -137,32 +152,44 @@ def _table(records: Sequence[dict[str, Any]], steps: int) -> Table:
     )
 
 
-def _picture(records: Sequence[dict[str, Any]]) -> Figure:
+def _picture(records: Sequence[dict[str, Any]], steps: int, finding: str) -> Figure:
     with styled():
         figure = new_figure(9.5, 7.0)
         panels = figure.subplots(2, 2, sharex=True)
+        labels = []
         for axes, surface in zip(panels.flat, _NAMES, strict=True):
             ends = []
+            censored = False
             for name in dict.fromkeys(one["optimizer"] for one in records):
                 colour, line = optimizer_style(name)
                 mine = _of(records, surface, name)
-                shown = [one for one in mine if math.isfinite(one["steps"])]
-                if not shown:
-                    continue
-                axes.plot(
-                    [one["offset"] for one in shown],
-                    [one["steps"] for one in shown],
-                    color=colour,
-                    linestyle=line,
-                    marker=".",
-                )
-                ends.append((shown[-1]["steps"], name, colour))
+                counts = [min(one["steps"], steps) for one in mine]
+                stayed = [math.isinf(one["steps"]) for one in mine]
+                censored = censored or any(stayed)
+                offsets = [one["offset"] for one in mine]
+                axes.plot(offsets, counts, color=colour, linestyle=line, linewidth=1.5)
+                spots = np.array([offsets, counts])
+                left, still = spots[:, ~np.array(stayed)], spots[:, np.array(stayed)]
+                axes.plot(*left, "o", color=colour, markersize=3.5)
+                axes.plot(*still, "^", color=colour, markersize=7, fillstyle="none")
+                ends.append((counts[-1], mine[0]["label"], colour))
             axes.set(xscale="log", xlim=(0.2, 5e-13), ylabel="steps to leave")
-            axes.set_ylim(bottom=0)
+            top = steps if censored else max(end[0] for end in ends)
+            if surface.startswith("monkey"):  # the steps grow as a power of the offset
+                axes.set(yscale="log", ylim=(5, 2.4 * top), xlabel="offset from the ridge")
+            else:
+                axes.set_ylim(0, 1.08 * top)
+            if censored:
+                axes.axhline(steps, color=QUIET, linewidth=0.8, linestyle=":")
+                axes.annotate(
+                    f"△ not left within {steps:,} steps", (0.02, steps),
+                    xycoords=("axes fraction", "data"), xytext=(0, 3),
+                    textcoords="offset points", va="bottom", fontsize=9, color=QUIET,
+                )  # fmt: skip
             axes.grid(True)
             axes.set_title(SURFACES[surface].label, loc="left")
-            if surface.startswith("monkey"):
-                axes.set_xlabel("offset from the ridge")
+            labels.append((axes, ends))
+        figure.suptitle(finding, x=0.01, ha="left", fontsize=10, fontweight="bold")
+        for axes, ends in labels:
             label_line_ends(axes, ends)
-        figure.suptitle("On x² − y² plain descent pays the same for every factor of the offset")
     return figure

@@ -123,15 +123,6 @@ class BCELoss(_WeightedLoss):
         tensor(0.6931)
     """
 
-    def __init__(
-        self,
-        weight: Tensor | None = None,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(weight, size_average, reduce, reduction)
-
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Return the loss of `input` against `target`, of the same shape."""
         return F.binary_cross_entropy(input, target, weight=self.weight, reduction=self.reduction)
@@ -191,11 +182,6 @@ class SoftMarginLoss(_Loss):
         ValueError: an unknown reduction.
     """
 
-    def __init__(
-        self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Return the loss of scores against signs, 1 or -1, of the same shape."""
         return F.soft_margin_loss(input, target, reduction=self.reduction)
@@ -213,15 +199,6 @@ class MultiLabelSoftMarginLoss(_WeightedLoss):
     Raises:
         ValueError: an unknown reduction.
     """
-
-    def __init__(
-        self,
-        weight: Tensor | None = None,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(weight, size_average, reduce, reduction)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Return the loss of scores (N, C) against zeros and ones of the same shape."""

@@ -10,6 +10,22 @@ from microtensor.nn.losses.base import _Loss, _WeightedLoss
 from microtensor.tensor import Tensor
 
 
+class _MarginLoss(_Loss):
+    """A loss whose first argument is a margin, 0 unless given."""
+
+    margin: float
+
+    def __init__(
+        self,
+        margin: float = 0.0,
+        size_average: bool | None = None,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(size_average, reduce, reduction)
+        self.margin = margin
+
+
 class HingeEmbeddingLoss(_Loss):
     r"""Compute the distance of what belongs together, and the lack of it of what does not.
 
@@ -51,11 +67,6 @@ class MultiLabelMarginLoss(_Loss):
     Raises:
         ValueError: an unknown reduction.
     """
-
-    def __init__(
-        self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Return the loss of scores (N, C) against labels (N, C), ended by a -1."""
@@ -107,7 +118,7 @@ class MultiMarginLoss(_WeightedLoss):
         )
 
 
-class MarginRankingLoss(_Loss):
+class MarginRankingLoss(_MarginLoss):
     r"""Compute the lack of lead of one score over another.
 
     .. math:: \max(0, m - y (x_1 - x_2))
@@ -122,18 +133,6 @@ class MarginRankingLoss(_Loss):
         ValueError: an unknown reduction.
     """
 
-    margin: float
-
-    def __init__(
-        self,
-        margin: float = 0.0,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.margin = margin
-
     def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
         """Return the loss; `target` is 1 where the first is to be higher, else -1."""
         return F.margin_ranking_loss(
@@ -141,7 +140,7 @@ class MarginRankingLoss(_Loss):
         )
 
 
-class CosineEmbeddingLoss(_Loss):
+class CosineEmbeddingLoss(_MarginLoss):
     r"""Compute the angle of what belongs together, and the lack of it of what does not.
 
     Args:
@@ -153,18 +152,6 @@ class CosineEmbeddingLoss(_Loss):
     Raises:
         ValueError: an unknown reduction.
     """
-
-    margin: float
-
-    def __init__(
-        self,
-        margin: float = 0.0,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.margin = margin
 
     def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
         """Return the loss of vectors (N, D); `target` is 1 or -1, of shape (N,)."""

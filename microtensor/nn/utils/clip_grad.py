@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from microtensor import kernels
+from microtensor.ops.arrays import computed
 from microtensor.tensor import Tensor, wrap
 
 
@@ -46,15 +47,25 @@ def get_total_norm(
     order = float(norm_type)
     if not arrays:
         return wrap(np.zeros((), np.float32))
-    total = wrap(np.empty((), np.result_type(*arrays)))
-    kernels.total_norm(arrays, order, total._array)
-    if error_if_nonfinite and not math.isfinite(total.item()):
+    total = computed(_total_norm, arrays, order)
+    if error_if_nonfinite:
+        computed(_refuse_nonfinite, total, order)
+    return wrap(total)
+
+
+def _total_norm(arrays: list[Any], order: float) -> Any:
+    total = np.empty((), np.result_type(*arrays))
+    kernels.total_norm(arrays, order, total)
+    return total
+
+
+def _refuse_nonfinite(total: Any, order: float) -> None:
+    if not math.isfinite(total):
         raise RuntimeError(
             f"The total norm of order {order} for gradients from `parameters` is non-finite, so it "
             "cannot be clipped. To disable this error and scale the gradients by the non-finite "
             "norm anyway, set `error_if_nonfinite=False`"
         )
-    return total
 
 
 def clip_grads_with_norm_(

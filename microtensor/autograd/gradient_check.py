@@ -81,8 +81,7 @@ def gradcheck(
     """
     if check_forward_ad or check_batched_forward_grad:
         raise NotImplementedError("gradcheck: there is no forward-mode differentiation to check")
-    arguments = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    chosen = [i for i, a in enumerate(arguments) if isinstance(a, Tensor) and a.requires_grad]
+    arguments, chosen = _arguments(inputs)
     if not check_backward_ad:
         return True
     if not chosen:
@@ -110,15 +109,34 @@ def gradcheck(
     return True
 
 
+def _arguments(inputs: Tensor | Sequence[Any]) -> tuple[list[Any], list[int]]:
+    """List the inputs, and the places of those that require a gradient."""
+    arguments = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    chosen = [i for i, a in enumerate(arguments) if isinstance(a, Tensor) and a.requires_grad]
+    return arguments, chosen
+
+
 def _outputs(func: Callable[..., Any], arguments: Sequence[Any]) -> list[Tensor]:
     result = func(*arguments)
     outputs = [result] if isinstance(result, Tensor) else list(result)
     return [each for each in outputs if isinstance(each, Tensor) and each.is_floating_point()]
 
 
-def _random(rng: np.random.Generator, shape: tuple[int, ...], gaps: bool) -> Any:
-    drawn = np.asarray(rng.standard_normal((*shape, 2) if gaps else shape))
-    return drawn[..., 0] if gaps else drawn
+def _starts(
+    outputs: list[Tensor],
+    given: Tensor | Sequence[Tensor] | None,
+    rng: np.random.Generator,
+    gaps: bool,
+) -> list[Tensor]:
+    """List the gradients that start the first walk: those given, or random ones of the outputs."""
+    if given is not None:
+        listed = [given] if isinstance(given, Tensor) else list(given)
+        return [each.detach().requires_grad_() for each in listed]
+    starts = []
+    for shape in (each._array.shape for each in outputs):
+        drawn = np.asarray(rng.standard_normal((*shape, 2) if gaps else shape))
+        starts.append(wrap(drawn[..., 0] if gaps else drawn).requires_grad_())
+    return starts
 
 
 def _check_walks(
@@ -236,18 +254,10 @@ def gradgradcheck(
         raise NotImplementedError("gradgradcheck: there is no forward-mode differentiation")
     if not check_rev_over_rev:
         return True
-    arguments = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    chosen = [i for i, a in enumerate(arguments) if isinstance(a, Tensor) and a.requires_grad]
+    arguments, chosen = _arguments(inputs)
     outputs = [each for each in _outputs(func, arguments) if each.requires_grad]
     rng = np.random.default_rng(seed + 1)
-    if grad_outputs is None:
-        starts = [
-            wrap(_random(rng, each._array.shape, gen_non_contig_grad_outputs)).requires_grad_()
-            for each in outputs
-        ]
-    else:
-        given = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
-        starts = [each.detach().requires_grad_() for each in given]
+    starts = _starts(outputs, grad_outputs, rng, gen_non_contig_grad_outputs)
     if not outputs:
         return True
 

@@ -1,4 +1,7 @@
 /* The entries of ndarray.c over windows: convolutions, their columns, pooling. */
+#include "ndarray_entries.h"
+
+#include "windows.h"
 
 enum { WINDOWS = 13 };
 
