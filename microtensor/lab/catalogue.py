@@ -106,6 +106,8 @@ def _acts_alone(activation: Activation) -> bool:
         module = activation.make().double().eval()
     except TypeError:  # sizes that have no default: it acts on a layer as a whole
         return False
+    if getattr(module, "dim", 0) is None:  # a softmax, whose numbers add up to 1
+        return False
     x = mt.tensor([[-1.3, 0.4, 2.1, 0.7]], dtype=mt.float64)
     with mt.no_grad():
         together = module(x)

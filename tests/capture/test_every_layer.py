@@ -122,6 +122,7 @@ case(
     lambda rng: mt.tensor(np.where(rng.random((5, 1)) < 0.5, [[0, 2, -1]], [[1, -1, -1]])),
 )
 case("MultiLabelSoftMarginLoss", (), floats(5, 3), bits(5, 3))
+case("Softmax2d", (), floats(2, 3, 4, 4))
 case("MultiMarginLoss", (), floats(5, 3), labels(3, 5))
 for name in ("TripletMarginLoss", "TripletMarginWithDistanceLoss"):
     case(name, (), *[floats(5, 3)] * 3)
@@ -141,6 +142,7 @@ for name in nn.__all__:
 
 APART = dict.fromkeys(
     (
+        "DataParallel",
         "Module", "ModuleDict", "ModuleList", "Parameter", "ParameterDict", "ParameterList",
         "RNNBase", "RNNCellBase", "Sequential", "TransformerEncoder", "TransformerDecoder",
     ),

@@ -292,12 +292,3 @@ def test_collating_agrees_with_pytorch():
         assert a.tolist() == b.tolist()
     assert len(ours["b"][1]) == len(other["b"][1])
     assert isinstance(torch.as_tensor(1), torch.Tensor)
-
-
-def test_loops_over_data_sets_end():
-    both = TensorDataset(mt.arange(2)) + TensorDataset(mt.arange(3))
-    assert [int(x) for (x,) in both] == [0, 1, 0, 1, 2]
-    with pytest.raises(IndexError, match="index 5 is out of range for 5 samples"):
-        both[5]
-    with pytest.raises(ValueError, match="index -6 is out of range"):
-        both[-6]

@@ -32,9 +32,10 @@ def test_concatenation():
     both = ConcatDataset(["abc", [], "de"])
     assert [both[i] for i in range(-5, 5)] == list("abcdeabcde")
     assert both.cumulative_sizes == [3, 3, 5]
-    for index in (5, -6):
-        with pytest.raises(ValueError, match=f"index {index} .* 5 samples"):
+    for index, error in ((5, IndexError), (-6, ValueError)):
+        with pytest.raises(error, match=f"index {index} .* 5 samples"):
             both[index]
+    assert list(both) == list("abcde")  # as the end of a loop is an IndexError
     with pytest.raises(ValueError, match="empty iterable"):
         ConcatDataset([])
     with pytest.raises(ValueError, match="ChainDataset"):
