@@ -240,6 +240,9 @@ bilinear embedding embedding_bag
         "microtensor.ops.grid_sampling": """
 affine_grid grid_sample
 """,
+        "microtensor.ops.gumbel": """
+gumbel_softmax
+""",
         "microtensor.ops.likelihoods": """
 gaussian_nll_loss kl_div nll_loss poisson_nll_loss
 """,

@@ -61,6 +61,7 @@ __all__ = [
     "glu",
     "grid_sample",
     "group_norm",
+    "gumbel_softmax",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
@@ -304,6 +305,9 @@ def grid_sample(input: Tensor, grid: Tensor, mode: str = 'bilinear', padding_mod
 
 def group_norm(input: Tensor, num_groups: _int, weight: Tensor | None = None, bias: Tensor | None = None, eps: _float = 1e-05) -> Tensor:
     """Normalize each sample's channels in groups, and apply an affine map by channel."""
+
+def gumbel_softmax(logits: Tensor, tau: _float = 1, hard: _bool = False, eps: _float = 1e-10, dim: _int = -1) -> Tensor:
+    """Draw from categories by adding Gumbel noise to their logits, and soften what comes first."""
 
 def hardshrink(input: Tensor, lambd: _float = 0.5) -> Tensor:
     """Set what is small to zero."""
