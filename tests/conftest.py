@@ -1,5 +1,6 @@
 """Fixtures for all tests."""
 
+import signal
 import warnings
 
 import numpy as np
@@ -7,6 +8,9 @@ import pytest
 
 import microtensor as mt
 from microtensor.printing import get_printoptions
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _global_state():

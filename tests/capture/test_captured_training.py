@@ -10,9 +10,10 @@ from microtensor import nn
 from microtensor.nn import functional as F
 from microtensor.optim import lr_scheduler
 
+OFFERED = {name: getattr(mt.optim, name) for name in mt.optim.__all__}
 OPTIMIZERS = {
     name: kind
-    for name, kind in vars(mt.optim).items()
+    for name, kind in OFFERED.items()
     if inspect.isclass(kind)
     and issubclass(kind, mt.optim.Optimizer)
     and kind is not mt.optim.Optimizer
