@@ -12,7 +12,7 @@ from microtensor.optim import lr_scheduler
 
 OPTIMIZERS = {
     name: kind
-    for name, kind in vars(mt.optim).items()
+    for name, kind in ((name, getattr(mt.optim, name)) for name in mt.optim.__all__)
     if inspect.isclass(kind)
     and issubclass(kind, mt.optim.Optimizer)
     and kind is not mt.optim.Optimizer
