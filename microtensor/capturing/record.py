@@ -349,7 +349,9 @@ class Recorder:
         return result
 
     def part_of_index(self, plain: Any, part: Any) -> Any:
-        """Note that an array was made of a list of Python's numbers."""
+        """Note that an array was made of a list of Python's numbers; refuse a tensor's number."""
+        if isinstance(part, Tensor) and not part._array.ndim and part._array.dtype.kind in "iu":
+            self.read("__index__", Tensor.__index__, part)
         result = plain(part)
         if isinstance(part, list | tuple | range) and isinstance(result, np.ndarray):
             self.constants[id(result)] = result

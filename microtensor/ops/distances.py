@@ -9,7 +9,7 @@ import numpy as np
 from microtensor import kernels
 from microtensor.ops import samples
 from microtensor.ops.arithmetic import div, mul, neg, sub
-from microtensor.ops.arrays import Array, broadcast_shape, dims_of, empty
+from microtensor.ops.arrays import Array, broadcast_shape, computed, dims_of, empty
 from microtensor.ops.choosing import where
 from microtensor.ops.comparison import lt
 from microtensor.ops.declare import declare, publish, refuse
@@ -227,10 +227,11 @@ def pairwise_distance(
 def _length(x: Tensor, dim: int, eps: float) -> Tensor:
     """Give the length of vectors, at least eps: a bound that the gradient does not see."""
     size: Tensor = plain_norm(x, 2.0, dim, True)
-    missing = np.maximum(np.asarray(eps, size._array.dtype) - size._array, 0)
-    if not missing.any():
-        return size
-    return where(lt(size, eps), size + wrap(missing), size)
+    return where(lt(size, eps), size + wrap(computed(_missing, size._array, eps)), size)
+
+
+def _missing(sizes: Array, eps: float) -> Array:
+    return np.asarray(np.maximum(np.asarray(eps, sizes.dtype) - sizes, 0))
 
 
 @publish(
