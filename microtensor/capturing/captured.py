@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from copy import deepcopy
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,7 @@ class Captured:
         self._plans: dict[Any, list[Replay]] = {}
         self._latest: Replay | None = None
         self.results: list[Any] = []
+        self._attribute = ""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Replay; or, where no plan fits, run the function and write it down."""
@@ -136,12 +139,25 @@ class Captured:
             return self
         method = self.function.__get__(instance, owner)
         bound = Captured(method, self.check, self.copy_outputs)
+        bound._attribute = self._attribute
         instance.__dict__[self._attribute] = bound
         return bound
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Captured:
         """Give one without plans; of a method, that of the instance's copy."""
         return Captured(deepcopy(self.function, memo), self.check, self.copy_outputs)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Pickle without plans: what decorates a function or a method goes by its name."""
+        function = self.function
+        named: Any = sys.modules.get(getattr(function, "__module__", None) or "")
+        for part in getattr(function, "__qualname__", "").split("."):
+            named = getattr(named, part, None)
+        if named is self:
+            return str(function.__qualname__)
+        if self._attribute and isinstance(function, MethodType):
+            return getattr, (function.__self__, self._attribute)
+        return Captured, (function, self.check, self.copy_outputs)
 
     def report(self) -> Report:
         """Give what the plan used last consists of.

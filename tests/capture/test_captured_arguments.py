@@ -1,5 +1,8 @@
 """Arguments of captured functions that are more than values: the same ones, or known otherwise."""
 
+import pickle
+from copy import deepcopy
+
 import pytest
 
 import microtensor as mt
@@ -121,3 +124,40 @@ def test_no_gradients_have_a_norm():
     for _ in range(2):
         norm, result = f(mt.ones(1))
         assert (norm.item(), result.item()) == (0.0, 2.0)
+
+
+@mt.capture
+def plus_one(x):
+    return x + 1
+
+
+def plus_two(x):
+    return x + 2
+
+
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(mt.full((2,), 3.0))
+
+    @mt.capture
+    def scaled(self, x):
+        return x * self.scale
+
+
+def test_captured_functions_are_pickled_without_their_plans():
+    x = mt.ones(2)
+    again = mt.capture(plus_two, check=1)
+    module = Scaled()
+    assert [f(x).tolist()[0] for f in (plus_one, again, module.scaled)] == [2.0, 3.0, 3.0]
+    assert pickle.loads(pickle.dumps(plus_one)) is plus_one
+    other = pickle.loads(pickle.dumps(again))
+    assert (other(x).tolist(), other.check, other is again) == ([3.0, 3.0], 1, False)
+    whole = pickle.loads(pickle.dumps(module))
+    bound = pickle.loads(pickle.dumps(module.scaled))
+    copied = deepcopy(module)
+    with mt.no_grad():
+        module.scale.zero_()
+    for f in (whole.scaled, bound, copied.scaled):
+        assert f(x).tolist() == f(x).tolist() == [3.0, 3.0]
+    assert module.scaled(x).tolist() == [0.0, 0.0]
