@@ -99,3 +99,10 @@ def test_a_mask_that_is_no_longer_causal_is_refused():
         assert f(x, causal).tolist() == encoder(x, causal).tolist()
     with pytest.raises(RuntimeError, match="is not now"):
         f(x, mt.zeros(3, 3))
+
+
+def test_rows_that_become_long_are_shortened():
+    f = mt.capture(lambda x: x.renorm(2, 0, 1.0))
+    for scale in (0.1, 10.0, 0.2):
+        x = mt.full((2, 3), scale)
+        assert f(x).tolist() == x.renorm(2, 0, 1.0).tolist()
