@@ -356,7 +356,7 @@ class Tensor(Elements, Description, TensorMethods):
                 "Tensor.__contains__ only supports Tensor or scalar, but you passed in a "
                 f"{type(element)}."
             )
-        return bool((self._array == element).any())
+        return bool(wrap(np.asarray((self._array == element).any())))
 
     __hash__ = object.__hash__
 

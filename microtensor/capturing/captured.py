@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from copy import deepcopy
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,7 @@ class Captured:
         self._plans: dict[Any, list[Replay]] = {}
         self._latest: Replay | None = None
         self.results: list[Any] = []
+        self._attribute = ""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Replay; or, where no plan fits, run the function and write it down."""
@@ -47,7 +50,7 @@ class Captured:
         refuse_nested()
         key = _signature(args, kwargs)
         tensors = tensors_in((args, kwargs))
-        plans = self._plans.setdefault(key, [])
+        plans = self._plans.get(key, [])
         for place, plan in enumerate(plans):
             if self._unchecked:
                 result = checked(plan, self.function, args, kwargs, tensors)
@@ -59,6 +62,7 @@ class Captured:
                 self._latest = plan
                 return result
         plan, result = self._record(args, kwargs, tensors)
+        self._plans[key] = plans
         plans.insert(0, plan)
         del plans[_MOST_STATES:]
         if len(self._plans) > _MOST_SIGNATURES:
@@ -76,6 +80,7 @@ class Captured:
             result = [self.function(*args, **kwargs)]
             recorder.check_options()
         del args, kwargs, given  # what they hold would count as held by somebody
+        _refuse_shared(recorder, tensors)
         plan = Replay(recorder, own, result, self.copy_outputs, plain)
         del recorder
         for tensor, mine in zip(tensors, own, strict=True):
@@ -134,12 +139,25 @@ class Captured:
             return self
         method = self.function.__get__(instance, owner)
         bound = Captured(method, self.check, self.copy_outputs)
+        bound._attribute = self._attribute
         instance.__dict__[self._attribute] = bound
         return bound
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Captured:
         """Give one without plans; of a method, that of the instance's copy."""
         return Captured(deepcopy(self.function, memo), self.check, self.copy_outputs)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Pickle without plans: what decorates a function or a method goes by its name."""
+        function = self.function
+        named: Any = sys.modules.get(getattr(function, "__module__", None) or "")
+        for part in getattr(function, "__qualname__", "").split("."):
+            named = getattr(named, part, None)
+        if named is self:
+            return str(function.__qualname__)
+        if self._attribute and isinstance(function, MethodType):
+            return getattr, (function.__self__, self._attribute)
+        return Captured, (function, self.check, self.copy_outputs)
 
     def report(self) -> Report:
         """Give what the plan used last consists of.
@@ -155,6 +173,16 @@ class Captured:
 
 def _replacing(own: dict[int, Tensor]) -> Callable[[Any], Any]:
     return lambda value: own.get(id(value), value)
+
+
+def _refuse_shared(recorder: Recorder, tensors: list[Tensor]) -> None:
+    """Refuse arguments that the function also has in other ways: it was given copies of them."""
+    if recorder.shares(tensors):
+        raise RuntimeError(
+            "capture: an argument is, or shares memory with, a tensor that the function writes to "
+            "or asks for the gradient of: it would be given a copy, apart from that tensor; pass "
+            "a clone(), or use the tensor without passing it"
+        )
 
 
 def _input(tensor: Tensor) -> Tensor:
@@ -175,10 +203,14 @@ def _input(tensor: Tensor) -> Tensor:
 def _signature(args: Any, kwargs: Any) -> Any:
     """Give what a plan is for: shapes, dtypes, and the values of all that is no tensor."""
     parts: list[Any] = [recording.wanted, recording.off, dtypes.get_default_dtype()]
+    places: dict[int, int] = {}  # one tensor given twice is one input of the plan
 
     def note(value: Any) -> Any:
         if isinstance(value, Tensor):
-            parts.append((value._array.shape, value._array.dtype, value._node is not None))
+            place = places.setdefault(id(value), len(places))
+            parts.append((value._array.shape, value._array.dtype, value._node is not None, place))
+        elif isinstance(value, float):
+            parts.append((type(value), repr(value)))  # -0.0 is not 0.0, and NaN is NaN
         elif isinstance(value, np.ndarray):
             raise TypeError(
                 "capture: an argument is a NumPy array, whose values a replay would not see; "

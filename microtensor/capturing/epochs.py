@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -133,19 +134,26 @@ def _one_epoch(
     for request in requests:
         if request.size and not (request.min() >= 0 and request.max() < rows):
             raise IndexError(f"run: a sampler names a row that is not among the {rows} there are")
-    place = 0
-    while place < len(requests):
-        # One call with all its looks, which records where no plan fits; then as many in C as fit.
-        results.append(step(*(wrap(array.take(requests[place], axis=0)) for array in arrays)))
-        place += 1
-        size = len(requests[place - 1])
-        same = [order for order in requests[place:] if len(order) == size]
-        plan = step._latest
-        if same and not step._unchecked and _whole(plan):
-            before = len(results)
-            results.extend(_in_c(plan, arrays, np.concatenate(same), size))
-            place += len(results) - before
-        done()
+    for order, size in _alike(requests):
+        place = 0
+        while place < len(order):
+            # One call with all its looks, which records where no plan fits; then as many in C as
+            # there are.
+            here = order[place : place + size]
+            results.append(step(*(wrap(array.take(here, axis=0)) for array in arrays)))
+            place += size
+            plan = step._latest
+            if place < len(order) and not step._unchecked and _whole(plan):
+                before = len(results)
+                results.extend(_in_c(plan, arrays, order[place:], size))
+                place += (len(results) - before) * size
+            done()
+
+
+def _alike(requests: list[Any]) -> Iterator[tuple[Any, int]]:
+    """Give batches of the same size that follow each other as one, with that size."""
+    for size, group in itertools.groupby(requests, len):
+        yield np.concatenate(list(group)), size
 
 
 def _whole(plan: Replay) -> bool:
@@ -171,7 +179,7 @@ def _in_c(plan: Replay, arrays: list[Any], order: Any, size: int) -> Iterator[An
         for rows, own in zip(arrays, plan.inputs, strict=True)
     ]
     writes = [(address_of(a), address_of(k), a.nbytes) for a, k in zip(outputs, kept, strict=True)]
-    tables = [np.array(table, np.int64) for table in (order, reads, writes)]
+    tables = [np.ascontiguousarray(table, np.int64) for table in (order, reads, writes)]
     pointers = [native.ffi.cast("int64_t *", table.ctypes.data) for table in tables]
     bad = native.ffi.new("int64_t *")
     done, error = 0, None

@@ -22,6 +22,7 @@ from microtensor.capturing.memory import Array, altered, arrays_in, form_of, reb
 from microtensor.capturing.places import Places, active
 from microtensor.capturing.state import module_state, options_of
 from microtensor.capturing.steps import HostCall, OptimizerCall, OptimizerStep
+from microtensor.engine import INFERENCE_CELL
 from microtensor.locks import make_lock
 from microtensor.nn.module import Module
 from microtensor.optim.group_plan import GroupPlan
@@ -129,6 +130,14 @@ class Recorder:
     def changed_cells(self) -> list[list[int]]:
         """Give the version cells of tensors, not its own, that the function wrote into."""
         return [cell for cell, before in self._cells.values() if cell[0] != before]
+
+    def shares(self, tensors: list[Tensor]) -> bool:
+        """Say whether the function had one of these tensors, or its memory, in other ways, too."""
+        cells = set(map(id, self.changed_cells()))
+        for step in self.steps:
+            if isinstance(step, OptimizerStep):
+                cells.update(id(p._cell) for p in step.plan.active)
+        return any(id(t._cell) in cells or id(t) in self.leaves for t in tensors)
 
     def _quietly(self, function: Callable[..., Any], *given: Any, **named: Any) -> Any:
         self._away += 1
@@ -340,7 +349,9 @@ class Recorder:
         return result
 
     def part_of_index(self, plain: Any, part: Any) -> Any:
-        """Note that an array was made of a list of Python's numbers."""
+        """Note that an array was made of a list of Python's numbers; refuse a tensor's number."""
+        if isinstance(part, Tensor) and not part._array.ndim and part._array.dtype.kind in "iu":
+            self.read("__index__", Tensor.__index__, part)
         result = plain(part)
         if isinstance(part, list | tuple | range) and isinstance(result, np.ndarray):
             self.constants[id(result)] = result
@@ -444,7 +455,8 @@ class Recorder:
         self._cell(tensor)
 
     def _cell(self, tensor: Tensor) -> None:
-        self._cells.setdefault(id(tensor._cell), (tensor._cell, tensor._cell[0]))
+        if tensor._cell is not INFERENCE_CELL:
+            self._cells.setdefault(id(tensor._cell), (tensor._cell, tensor._cell[0]))
 
     def zero_grad(self, zero: Any, optimizer: Any, set_to_none: bool = True) -> None:
         """Note which gradients an optimizer clears."""
@@ -459,10 +471,12 @@ class Recorder:
         self.touch(tensor)
         add(leaf, tensor, *given)
 
-    def write(self, write: Any, tensor: Tensor, *given: Any) -> None:
-        """Note that a tensor is written to."""
-        self._cell(tensor)
-        write(tensor, *given)
+    def write(self, write: Any, *given: Any, **named: Any) -> Any:
+        """Note the versions of tensors before a function that may write to them."""
+        for each in (*given, *named.values()):
+            if isinstance(each, Tensor):
+                self._cell(each)
+        return write(*given, **named)
 
     def module(self, call: Any, module: Module, /, *given: Any, **named: Any) -> Any:
         """Note which modules are called, and what they are."""

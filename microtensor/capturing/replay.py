@@ -85,6 +85,7 @@ class Replay:
         self.program = Program(_with_options_renewed(recorder.steps, self.stepping))
         cells = recorder.changed_cells() + [c for s in self.stepping for c in s.cells]
         self.cells = list({id(cell): cell for cell in cells}.values())
+        self.written = frozenset(map(id, self.cells))  # a tensor of these may be no argument
         self.mode = recording.enabled
         self.lock = threading.Lock()
         self._own: Any = None  # what mt_plan_call asks for
@@ -131,6 +132,8 @@ class Replay:
             if array.shape != buffer.shape or array.dtype != buffer.dtype:
                 return False
             if (given._node is None) is not (own._node is None):
+                return False
+            if id(given._cell) in self.written or any(given is t for t, _ in self.guards.left):
                 return False
         for given, own in zip(tensors, self.inputs, strict=True):
             if _copy(id(given._array), id(own._array)):
@@ -216,6 +219,9 @@ class Replay:
         given = [f"a{i}" for i in range(len(self.inputs))]
         lines = [f"def quick({', '.join(given)}):"]
         unfit = [f"{a}.__class__ is not Tensor or {a}._node is not None" for a in given]
+        if self.written:
+            names["written"] = self.written
+            unfit += [f"id({a}._cell) in written" for a in given]
         unfit += [
             "recording.enabled is not mode or epoch.count != guards.epoch",
             "dtypes._default is not default",

@@ -12,7 +12,18 @@ from microtensor.conversion import to_array
 from microtensor.interop import Elements
 from microtensor.nn import init
 from microtensor.nn.module import Module
-from microtensor.ops import arrays, creating, indexing, inplace, promotion, writing
+from microtensor.ops import (
+    arrays,
+    assignment,
+    creating,
+    embedding,
+    indexing,
+    inplace,
+    normalization,
+    numpy_protocol,
+    promotion,
+    writing,
+)
 from microtensor.optim.group_plan import GroupPlan
 from microtensor.optim.lr_scheduler.scheduler import LRScheduler
 from microtensor.optim.optimizer import Optimizer
@@ -36,6 +47,10 @@ def places() -> Places:
 def _functions() -> list[tuple[Any, Any]]:
     draws = (random.normal, random.uniform, random.bits, random.integers, random.permutation)
     calls = (*draws, to_array, arrays.computed)
+    writers = (
+        *(inplace.write, inplace.plain, assignment._setitem, numpy_protocol._about_to_write),
+        *(normalization.batch_norm_tracked, embedding._renormalize),
+    )
     return [
         (promotion.number_array, Recorder.number),
         (promotion.operand_array, Recorder.number),
@@ -52,7 +67,7 @@ def _functions() -> list[tuple[Any, Any]]:
             for step in _own_steps(Optimizer)
         ),
         *((step, Recorder.schedule_step) for step in _own_steps(LRScheduler)),
-        (inplace.write, Recorder.write),
+        *((function, Recorder.write) for function in writers),
         (Leaf._add_to_grad, Recorder.accumulate),
         (Module.__call__, Recorder.module),
         (walk._walk, Recorder.walk),

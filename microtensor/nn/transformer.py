@@ -17,6 +17,7 @@ from microtensor.nn.dropout import Dropout
 from microtensor.nn.linear import Linear
 from microtensor.nn.module import Module
 from microtensor.nn.normalization import LayerNorm
+from microtensor.ops.arrays import computed
 from microtensor.tensor import Tensor, wrap
 
 Activation = str | Callable[[Tensor], Tensor]
@@ -45,8 +46,23 @@ def _is_causal(mask: Tensor | None, hint: bool | None, size: int) -> bool:
         return hint is True
     if mask.shape != (size, size):
         return False
-    causal = _subsequent_mask(size, None)._array.astype(mask._array.dtype)
-    return bool(np.array_equal(mask._array, causal))
+    found = _holds_back(mask._array)
+    computed(_check_still, mask._array, found)
+    return found
+
+
+def _holds_back(mask: Any) -> bool:
+    causal = _subsequent_mask(len(mask), None)._array.astype(mask.dtype)
+    return bool(np.array_equal(mask, causal))
+
+
+def _check_still(mask: Any, found: bool) -> None:
+    """Refuse a mask, in a replay of a captured step, that calls for the other way to compute."""
+    if _holds_back(mask) is not found:
+        raise RuntimeError(
+            f"capture: the mask was {'' if found else 'not '}causal when the step was captured, "
+            f"and is {'not' if found else 'causal'} now; give is_causal=False"
+        )
 
 
 def _clones(layer: Module, count: int) -> ModuleList:

@@ -8,7 +8,7 @@ import numpy as np
 
 from microtensor import dtypes, kernels
 from microtensor.ops import samples
-from microtensor.ops.arrays import Array, broadcast_shape, empty, operands
+from microtensor.ops.arrays import Array, broadcast_shape, computed, empty, operands
 from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.pointwise import BOOL
 from microtensor.ops.promotion import number_array
@@ -90,7 +90,7 @@ def _where(condition: Any, input: Any = _MISSING, other: Any = _MISSING) -> Any:
     if not isinstance(condition, Tensor):
         refuse("where", "condition", condition)
     if input is _MISSING and other is _MISSING:
-        places = np.nonzero(np.atleast_1d(condition._array))
+        places = computed(np.nonzero, np.atleast_1d(condition._array))
         return tuple(wrap(each.astype(dtypes.int64.numpy, copy=False)) for each in places)
     if input is _MISSING or other is _MISSING:
         raise TypeError("where(): expected a condition alone, or with both input and other")

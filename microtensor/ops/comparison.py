@@ -19,7 +19,7 @@ from microtensor.ops.pointwise import (
     truth_of_one,
     truth_of_two,
 )
-from microtensor.tensor import Tensor
+from microtensor.tensor import Tensor, wrap
 
 
 def _compare(name: str, kernel: Kernel, summary: str, signature: str = SECOND_MAY_BE_NUMBER) -> Any:
@@ -124,7 +124,8 @@ def allclose(
         >>> mt.allclose(mt.tensor([1.0]), mt.tensor([1.000001]))
         True
     """
-    return bool(isclose.op.public(input, other, rtol, atol, equal_nan)._array.all())
+    close = isclose.op.public(input, other, rtol, atol, equal_nan)._array.all()
+    return bool(wrap(np.asarray(close)))  # which a captured step refuses
 
 
 @publish(TWO, method="equal")
@@ -136,7 +137,7 @@ def equal(input: Tensor, other: Tensor) -> bool:
         refuse("equal", "other", other)
     if input._array.shape != other._array.shape:
         return False
-    return bool(eq(input._array, other._array).all())
+    return bool(wrap(np.asarray(eq(input._array, other._array).all())))
 
 
 @publish(ONE, method="is_nonzero")

@@ -9,9 +9,9 @@ import numpy as np
 from microtensor import kernels
 from microtensor.ops import samples
 from microtensor.ops.arithmetic import div, mul, neg, sub
-from microtensor.ops.arrays import Array, broadcast_shape, dims_of, empty
+from microtensor.ops.arrays import Array, broadcast_shape, computed, dims_of, empty
 from microtensor.ops.choosing import where
-from microtensor.ops.comparison import lt
+from microtensor.ops.comparison import le, lt
 from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.norms import matrix_norm, norm_slope, plain_norm, vector_norm
 from microtensor.ops.promotion import promote_types
@@ -104,7 +104,7 @@ def renorm(input: Any, p: float, dim: int, maxnorm: float) -> Tensor:
         raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {ndim} dimensions")
     (own,) = dims_of(dim, ndim, "renorm")
     size = vector_norm(input, p, tuple(d for d in range(ndim) if d != own), True)
-    small = wrap(size._array <= maxnorm)
+    small = le(size, maxnorm)
     # PyTorch's margin keeps the result from exceeding the bound by rounding.
     return input * where(small, 1.0, div(maxnorm, where(small, 1.0, size) + 1e-7))
 
@@ -227,10 +227,11 @@ def pairwise_distance(
 def _length(x: Tensor, dim: int, eps: float) -> Tensor:
     """Give the length of vectors, at least eps: a bound that the gradient does not see."""
     size: Tensor = plain_norm(x, 2.0, dim, True)
-    missing = np.maximum(np.asarray(eps, size._array.dtype) - size._array, 0)
-    if not missing.any():
-        return size
-    return where(lt(size, eps), size + wrap(missing), size)
+    return where(lt(size, eps), size + wrap(computed(_missing, size._array, eps)), size)
+
+
+def _missing(sizes: Array, eps: float) -> Array:
+    return np.asarray(np.maximum(np.asarray(eps, sizes.dtype) - sizes, 0))
 
 
 @publish(

@@ -8,7 +8,7 @@ import numpy as np
 
 from microtensor import kernels
 from microtensor.ops import samples
-from microtensor.ops.arrays import Array, broadcast_shape, copied, empty
+from microtensor.ops.arrays import Array, broadcast_shape, computed, copied, empty
 from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.indexing import index_take, inside
 from microtensor.tensor import Tensor, checked_dim, wrap
@@ -286,8 +286,12 @@ def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
     check_tensors("nonzero", input=input)
     x = input._array
     if as_tuple:
-        return tuple(wrap(places) for places in np.nonzero(as_vector(x)))
-    return wrap(np.ascontiguousarray(np.argwhere(x)))
+        return tuple(map(wrap, computed(np.nonzero, as_vector(x))))
+    return wrap(computed(_places_in_rows, x))
+
+
+def _places_in_rows(x: Array) -> Array:
+    return np.ascontiguousarray(np.argwhere(x))
 
 
 @publish("input: Tensor", method="argwhere")

@@ -151,7 +151,11 @@ def lstsq(A: Any, B: Any, rcond: Any = None, *, driver: Any = None) -> Any:
     values = singular._array
     rank = (values > rcond * values[..., :1]).sum(-1, dtype=np.int64)
     residuals = wrap(empty((0,), dtype))
-    if driver != "gelsy" and m > n and (driver == "gels" or bool((rank == n).all())):
+    if (
+        driver != "gelsy"
+        and m > n
+        and (driver == "gels" or bool(wrap(np.asarray((rank == n).all()))))
+    ):
         missed = sub(matrix_product(A, solution), right)
         residuals = sum(mul(missed, missed), -2)
     return Lstsq(

@@ -8,7 +8,7 @@ import numpy as np
 
 from microtensor import kernels
 from microtensor.ops import samples
-from microtensor.ops.arrays import Array, broadcast_shape, copied, empty
+from microtensor.ops.arrays import Array, broadcast_shape, computed, copied, empty
 from microtensor.ops.choosing import where
 from microtensor.ops.declare import publish
 from microtensor.ops.gathering import check_tensors
@@ -138,6 +138,10 @@ def masked_select(input: Any, mask: Any) -> Any:
 
 
 def _scatter_where(out: Array, mask: Array, source: Array) -> None:
+    computed(_scatter_in_order, out, mask, source)
+
+
+def _scatter_in_order(out: Array, mask: Array, source: Array) -> None:
     mask = np.broadcast_to(mask, out.shape)
     count = int(np.count_nonzero(mask))
     if count > source.size:

@@ -8,7 +8,7 @@ import numpy as np
 
 from microtensor import dtypes, random, variates
 from microtensor.engine import Node, recording
-from microtensor.ops.arrays import broadcast_shape
+from microtensor.ops.arrays import broadcast_shape, computed
 from microtensor.ops.creating import Array, created, creates, default_dtype, like, size_of
 from microtensor.ops.declare import publish, refuse
 from microtensor.ops.inplace import overwrite
@@ -199,10 +199,21 @@ def probabilities(op: str, p: Any) -> Any:
     if isinstance(p, Tensor):
         _floating_input(op, p, "p")
         p = p._array
-    inside = np.all((p >= 0) & (p <= 1)) if isinstance(p, np.ndarray) else 0 <= p <= 1
-    if not inside:  # NaN included
-        raise RuntimeError(f"{op} expects p to be in [0, 1], but got p={p}")
+    _check(_check_probabilities, op, p)
     return p
+
+
+def _check(look: Any, op: str, values: Any) -> None:
+    """Look at values; a captured step looks at those in an array each time."""
+    if isinstance(values, np.ndarray):
+        computed(look, op, values)
+    else:
+        look(op, values)
+
+
+def _check_probabilities(op: str, p: Any) -> None:
+    if not np.all((p >= 0) & (p <= 1)):  # NaN included
+        raise RuntimeError(f"{op} expects p to be in [0, 1], but got p={p}")
 
 
 @publish(f"input: Tensor, p: float | None = None, *, {_GENERATOR}", method="bernoulli")
@@ -243,9 +254,13 @@ def poisson(input: Any, generator: Generator | None = None) -> Tensor:
     """
     dtype = _floating_input("poisson", input)
     rate = input._array
+    computed(_check_rates, rate)
+    return _constant_of(created(_poisson_numbers, rate, dtype, generator), input)
+
+
+def _check_rates(rate: Array) -> None:
     if not np.all((rate >= 0) & (rate < np.inf)):
         raise RuntimeError("poisson: rates must be finite and non-negative")
-    return _constant_of(created(_poisson_numbers, rate, dtype, generator), input)
 
 
 def _poisson_numbers(rate: Array, dtype: Any, generator: Any) -> Array:
@@ -284,7 +299,7 @@ def normal(
     for each in given:
         _floating_input("normal", each, "mean")
     means, deviations = (each._array if isinstance(each, Tensor) else each for each in (mean, std))
-    _check_deviation("normal", deviations)
+    _check(_check_deviation, "normal", deviations)
     shape, dtype = given[0]._array.shape, given[0]._array.dtype
     if len(given) == 2:
         shape = broadcast_shape(shape, given[1]._array.shape, "normal")
@@ -352,18 +367,26 @@ def multinomial(
         raise RuntimeError(
             f"multinomial: cannot sample {num_samples} of {weights.shape[-1]} without replacement"
         )
-    if not np.all((weights >= 0) & (weights < np.inf)):
-        raise RuntimeError(
-            "multinomial: probability tensor contains either `inf`, `nan` or element < 0"
-        )
+    computed(_check_weights, weights)
     if weights.shape[0] == 0:
         if weights.ndim == 1:
             raise RuntimeError("multinomial: there is nothing to draw from")
         return wrap(np.empty((0, num_samples), np.int64))
-    if not weights.shape[-1] or not (weights.max(axis=-1) > 0).all():
-        raise RuntimeError("multinomial: invalid distribution (sum of probabilities <= 0)")
+    computed(_check_sums, weights)
     draw = variates.choices if replacement else variates.ranking
     return wrap(created(_drawn_places, draw, weights, num_samples, generator))
+
+
+def _check_weights(weights: Array) -> None:
+    if not np.all((weights >= 0) & (weights < np.inf)):
+        raise RuntimeError(
+            "multinomial: probability tensor contains either `inf`, `nan` or element < 0"
+        )
+
+
+def _check_sums(weights: Array) -> None:
+    if not weights.shape[-1] or not (weights.max(axis=-1) > 0).all():
+        raise RuntimeError("multinomial: invalid distribution (sum of probabilities <= 0)")
 
 
 def _drawn_places(draw: Any, weights: Array, num_samples: int, generator: Any) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from microtensor import dtypes
 from microtensor.ops import samples
 from microtensor.ops.arithmetic import mul
-from microtensor.ops.arrays import known
+from microtensor.ops.arrays import computed, known
 from microtensor.ops.creating import Array, creates, default_dtype, plain_number
 from microtensor.ops.declare import declare, publish, refuse
 from microtensor.ops.joining import stack
@@ -250,14 +250,19 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:
     if classes.size == 0:
         if num_classes <= 0:
             raise RuntimeError("one_hot: can not infer total number of classes from empty tensor")
-    elif classes.min() < 0:
+    else:
+        computed(_check_classes, classes, num_classes)
+        if num_classes == -1:
+            num_classes = wrap(np.asarray(classes.max())).item() + 1
+    result: Tensor = _one_hot.op.public(tensor, num_classes)
+    return result
+
+
+def _check_classes(classes: Any, num_classes: int) -> None:
+    if classes.min() < 0:
         raise RuntimeError("one_hot: class values must be non-negative")
-    elif num_classes == -1:
-        num_classes = int(classes.max()) + 1
-    elif classes.max() >= num_classes:
+    if num_classes != -1 and classes.max() >= num_classes:
         raise RuntimeError(
             f"one_hot: class values must be smaller than num_classes, {num_classes}, got "
             f"{classes.max()}"
         )
-    result: Tensor = _one_hot.op.public(tensor, num_classes)
-    return result

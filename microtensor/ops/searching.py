@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from microtensor import kernels
-from microtensor.ops.arrays import Array, empty
+from microtensor.ops.arrays import Array, computed, empty
 from microtensor.ops.declare import publish, refuse
 from microtensor.ops.promotion import number_array, result_dtype
 from microtensor.tensor import Tensor, checked_dim, wrap
@@ -255,7 +255,7 @@ def unique(
     del sorted
     rows, result = _lines("unique", input, dim)
     order = np.lexsort(rows.T[::-1]) if rows.size else np.arange(len(rows))
-    starts, run = _runs(rows[order])
+    starts, run = computed(_runs, rows[order])
     inverse = counts = None
     if return_inverse:
         inverse = np.empty(len(rows), np.int64)
@@ -294,7 +294,7 @@ def unique_consecutive(
         tensor([1, 2, 1])
     """
     rows, result = _lines("unique_consecutive", input, dim)
-    starts, run = _runs(rows)
+    starts, run = computed(_runs, rows)
     inverse = counts = None
     if return_inverse:
         inverse = run.reshape(input._array.shape) if dim is None else run

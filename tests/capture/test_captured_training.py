@@ -10,10 +10,9 @@ from microtensor import nn
 from microtensor.nn import functional as F
 from microtensor.optim import lr_scheduler
 
-OFFERED = {name: getattr(mt.optim, name) for name in mt.optim.__all__}
 OPTIMIZERS = {
     name: kind
-    for name, kind in OFFERED.items()
+    for name, kind in ((name, getattr(mt.optim, name)) for name in mt.optim.__all__)
     if inspect.isclass(kind)
     and issubclass(kind, mt.optim.Optimizer)
     and kind is not mt.optim.Optimizer

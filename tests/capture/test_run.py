@@ -7,6 +7,7 @@ import pytest
 
 import microtensor as mt
 from microtensor import nn
+from microtensor.capturing.epochs import _alike
 from microtensor.utils.data import (
     DataLoader,
     IterableDataset,
@@ -197,3 +198,17 @@ def test_results_before_a_bad_row_are_kept():
     with pytest.raises(IndexError):
         step.run((x, y), batch_size=4)
     assert len(step.results) == 4
+
+
+def test_batches_of_one_size_are_joined_once():
+    sizes = [3, 3, 2, 3]
+    found = [(order.tolist(), size) for order, size in _alike([np.arange(n) for n in sizes])]
+    assert found == [([0, 1, 2] * 2, 3), ([0, 1], 2), ([0, 1, 2], 3)]
+
+
+def test_steps_that_need_python_take_every_batch():
+    step = mt.capture(lambda x: x.flip(0).cumsum(0))
+    results = step.run(mt.arange(61.0), batch_size=2)
+    assert step.report().host_calls
+    assert [r.tolist() for r in results[:2]] == [[1.0, 1.0], [3.0, 5.0]]
+    assert (len(results), results[-1].tolist()) == (31, [60.0])

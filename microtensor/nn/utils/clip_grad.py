@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from microtensor import kernels
-from microtensor.ops.arrays import computed
+from microtensor.ops.arrays import computed, known
 from microtensor.tensor import Tensor, wrap
 
 
@@ -46,7 +46,7 @@ def get_total_norm(
     arrays = [tensor._array for tensor in tensors]
     order = float(norm_type)
     if not arrays:
-        return wrap(np.zeros((), np.float32))
+        return wrap(known(np.zeros((), np.float32)))
     total = computed(_total_norm, arrays, order)
     if error_if_nonfinite:
         computed(_refuse_nonfinite, total, order)
