@@ -131,6 +131,7 @@ if TYPE_CHECKING:
     )
     from microtensor.nn.parallel import DataParallel
     from microtensor.nn.parameter import (
+        Buffer,
         Parameter,
     )
     from microtensor.nn.parameter_containers import (
@@ -210,6 +211,7 @@ __all__ = [
     "BatchNorm2d",
     "BatchNorm3d",
     "Bilinear",
+    "Buffer",
     "CTCLoss",
     "ChannelShuffle",
     "CircularPad1d",
