@@ -12,8 +12,8 @@ from microtensor.optim import lr_scheduler
 
 OPTIMIZERS = {
     name: kind
-    for name, kind in vars(mt.optim).items()
-    if inspect.isclass(kind)
+    for name in mt.optim.__all__
+    if inspect.isclass(kind := getattr(mt.optim, name))
     and issubclass(kind, mt.optim.Optimizer)
     and kind is not mt.optim.Optimizer
 }
