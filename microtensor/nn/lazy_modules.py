@@ -1,4 +1,7 @@
-"""Layers that find out at their first call how many channels or features their input has."""
+"""Layers that find out at their first call how many channels or features their input has.
+
+That call draws initial values, which a captured step refuses: call the network once before.
+"""
 
 from __future__ import annotations
 
