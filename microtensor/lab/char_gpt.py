@@ -411,6 +411,20 @@ def _result(
     )
 
 
+def visible(text: str) -> str:
+    """Return text with escapes for what a terminal would not print but obey.
+
+    Example:
+        >>> from microtensor.lab.char_gpt import visible
+        >>> visible(f"red: {chr(27)}[31m") == "red: " + chr(92) + "x1b[31m"
+        True
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
 def _held_against(
     least: float, reached: float, detail: str, sentences: list[dict[str, Any]], command: str
 ) -> list[Verdict]:
@@ -466,7 +480,7 @@ def _written_table(sentences: list[dict[str, Any]], written: list[str]) -> Table
     def judged(row: Any) -> str:
         return {None: "", True: "yes", False: "no"}[row["accepted"]]
 
-    columns = [Column("line", lambda row: row["sentence"], right=False)]
+    columns = [Column("line", lambda row: visible(row["sentence"]), right=False)]
     if any(row["accepted"] is not None for row in sentences):
         columns.append(Column("grammatical", judged, right=False))
     columns.append(Column("read before", lambda row: "yes" if row["read"] else "no", right=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtensor.lab import plot
+from microtensor.lab.optional import require
 from microtensor.lab.style import DERIVATIVE, FUNCTION, INK, QUIET, styled
 
 if TYPE_CHECKING:
@@ -129,6 +131,14 @@ def _lines(texts: Sequence[str], bits: Sequence[Bits]) -> list[tuple[str, Bits]]
     return found[:_LINES]
 
 
+@functools.cache
+def _drawable(letter: str) -> str:
+    """Return the letter, or a box where the font has none: matplotlib warns of each of them."""
+    fonts = require("matplotlib.font_manager")
+    font = fonts.get_font(fonts.findfont("monospace"))
+    return letter if font.get_char_index(ord(letter)) else "□"
+
+
 def _text(
     axes: Axes, lines: Sequence[tuple[str, Bits]], accepts: Callable[[str], bool] | None
 ) -> Any:
@@ -138,7 +148,8 @@ def _text(
         shades[row, : min(len(line), _COLUMNS)] = bits[:_COLUMNS]
         for column, letter in enumerate(line[:_COLUMNS]):
             axes.text(
-                column, row, "…" if column == _COLUMNS - 1 and len(line) > _COLUMNS else letter,
+                column, row,
+                "…" if column == _COLUMNS - 1 and len(line) > _COLUMNS else _drawable(letter),
                 ha="center", va="center", family="monospace", fontsize=8.5,
                 color="white" if bits[column] > 0.7 * _MOST_BITS else INK, parse_math=False,
             )  # fmt: skip

@@ -45,6 +45,21 @@ if TYPE_CHECKING:
         Fold,
         Unfold,
     )
+    from microtensor.nn.lazy_modules import (
+        LazyBatchNorm1d,
+        LazyBatchNorm2d,
+        LazyBatchNorm3d,
+        LazyConv1d,
+        LazyConv2d,
+        LazyConv3d,
+        LazyConvTranspose1d,
+        LazyConvTranspose2d,
+        LazyConvTranspose3d,
+        LazyInstanceNorm1d,
+        LazyInstanceNorm2d,
+        LazyInstanceNorm3d,
+        LazyLinear,
+    )
     from microtensor.nn.learned_activations import (
         APL,
         PReLU,
@@ -116,6 +131,7 @@ if TYPE_CHECKING:
     )
     from microtensor.nn.parallel import DataParallel
     from microtensor.nn.parameter import (
+        Buffer,
         Parameter,
     )
     from microtensor.nn.parameter_containers import (
@@ -172,6 +188,7 @@ if TYPE_CHECKING:
         TransformerEncoder,
         TransformerEncoderLayer,
     )
+    from microtensor.nn.uninitialized import UninitializedBuffer, UninitializedParameter
 
 __all__ = [
     "APL",
@@ -194,6 +211,7 @@ __all__ = [
     "BatchNorm2d",
     "BatchNorm3d",
     "Bilinear",
+    "Buffer",
     "CTCLoss",
     "ChannelShuffle",
     "CircularPad1d",
@@ -237,6 +255,19 @@ __all__ = [
     "LPPool3d",
     "LSTMCell",
     "LayerNorm",
+    "LazyBatchNorm1d",
+    "LazyBatchNorm2d",
+    "LazyBatchNorm3d",
+    "LazyConv1d",
+    "LazyConv2d",
+    "LazyConv3d",
+    "LazyConvTranspose1d",
+    "LazyConvTranspose2d",
+    "LazyConvTranspose3d",
+    "LazyInstanceNorm1d",
+    "LazyInstanceNorm2d",
+    "LazyInstanceNorm3d",
+    "LazyLinear",
     "Linear",
     "LocalResponseNorm",
     "MSELoss",
@@ -292,6 +323,8 @@ __all__ = [
     "TripletMarginWithDistanceLoss",
     "Unflatten",
     "Unfold",
+    "UninitializedBuffer",
+    "UninitializedParameter",
     "Upsample",
     "UpsamplingBilinear2d",
     "UpsamplingNearest2d",

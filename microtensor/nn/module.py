@@ -7,7 +7,7 @@ from typing import Any
 
 from microtensor.engine import RemovableHandle, epoch
 from microtensor.nn import hooks as hooking
-from microtensor.nn.parameter import Parameter
+from microtensor.nn.parameter import Buffer, Parameter
 from microtensor.nn.registry import Registry
 from microtensor.nn.stateful import Stateful
 from microtensor.nn.traversal import Traversal
@@ -229,6 +229,11 @@ class Module(Stateful, Traversal):
             if values[name] is not value:
                 values[name] = value
                 epoch.count += 1
+            return
+        elif isinstance(value, Buffer):
+            self._require_init()
+            self.__dict__.pop(name, None)
+            self.register_buffer(name, value, value.persistent)
             return
         else:
             if name == "training" and values.get(name) is not value:

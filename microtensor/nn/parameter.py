@@ -53,3 +53,37 @@ class Parameter(Tensor):
 
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
+
+
+class Buffer(Tensor):
+    """A tensor that becomes a buffer of the module to which it is assigned.
+
+    Args:
+        data: the value; its memory is shared, not copied. Empty unless given.
+        persistent: whether the module's ``state_dict`` holds it.
+
+    Raises:
+        TypeError: ``data`` is not a tensor.
+
+    Example:
+        >>> import microtensor as mt
+        >>> from microtensor import nn
+        >>> layer = nn.Identity()
+        >>> layer.scale = nn.Buffer(mt.ones(2))
+        >>> list(layer.state_dict())
+        ['scale']
+    """
+
+    def __init__(self, data: Tensor | None = None, *, persistent: bool = True) -> None:
+        if data is None:
+            self._array = np.empty(0, dtypes.get_default_dtype().numpy)
+            self._cell = new_cell()
+        elif isinstance(data, Tensor):
+            self._array, self._cell = data._array, data._cell
+        else:
+            raise TypeError(
+                f"Buffer: data must be a Tensor, got {type(data).__name__}; "
+                "wrap it first: Buffer(microtensor.tensor(data))"
+            )
+        self._base = self._node = None
+        self.persistent = persistent

@@ -19,6 +19,13 @@ from microtensor.tensor import Tensor
 _layer = recurrent_layer.op.public
 
 
+def _check_dtype(name: str, state: Tensor, input: Tensor) -> None:
+    if state.dtype != input.dtype:
+        raise RuntimeError(
+            f"{name} must have the same dtype as input, {input.dtype}, got {state.dtype}"
+        )
+
+
 class RNNBase(Module):
     """What RNN, LSTM and GRU share: their parameters, layers and directions.
 
@@ -105,12 +112,16 @@ class RNNBase(Module):
     def _suffixes(self, layer: int) -> list[str]:
         return [f"_l{layer}", f"_l{layer}_reverse"][: 1 + self.bidirectional]
 
+    def _parameter_kinds(self) -> list[str]:
+        """Give what each layer and direction has, without its suffix."""
+        biases = ["bias_ih", "bias_hh"] if self.bias else []
+        return ["weight_ih", "weight_hh", *biases, *(["weight_hr"] if self.proj_size else [])]
+
     @property
     def all_weights(self) -> list[list[Any]]:
         """The parameters of each layer and direction."""
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
         return [
-            [getattr(self, name + suffix) for name in names if hasattr(self, name + suffix)]
+            [getattr(self, name + suffix) for name in self._parameter_kinds()]
             for layer in range(self.num_layers)
             for suffix in self._suffixes(layer)
         ]
@@ -156,6 +167,7 @@ class RNNBase(Module):
             )
         if tuple(given.shape) != wanted:
             raise RuntimeError(f"Expected {name} size {list(wanted)}, got {list(given.shape)}")
+        _check_dtype(f"{type(self).__name__}: {name}", given, like)
         return given.unsqueeze(1) if single else given
 
     def _run(
@@ -169,15 +181,18 @@ class RNNBase(Module):
             if layer and self.dropout:
                 rows = F.dropout(rows, self.dropout, self.training)
             for direction, suffix in enumerate(self._suffixes(layer)):
-                get: Any = self.__dict__.get
-                gates = F.linear(rows, get(f"weight_ih{suffix}"), get(f"bias_ih{suffix}"))
+                # Attributes, not what stands in __dict__: a parametrization computes them.
+                own: dict[str, Any] = {
+                    name: getattr(self, name + suffix) for name in self._parameter_kinds()
+                }
+                gates = F.linear(rows, own["weight_ih"], own.get("bias_ih"))
                 output, last, memory = _layer(
                     gates,
                     hidden[place],
                     None if cell is None else cell[place],
-                    get(f"weight_hh{suffix}"),
-                    get(f"bias_hh{suffix}"),
-                    get(f"weight_hr{suffix}"),
+                    own["weight_hh"],
+                    own.get("bias_hh"),
+                    own.get("weight_hr"),
                     self.mode,
                     sizes,
                     direction == 1,
@@ -486,6 +501,7 @@ class RNNCellBase(Module):
                     f"{name}: hx[{place}] of shape {list(state.shape)} does not fit: expected "
                     f"{list(wanted)}"
                 )
+            _check_dtype(f"{name}: hx[{place}]", state, input)
             given.append(state.unsqueeze(0) if single else state)
         output, _, cell = _layer(
             F.linear(input, self.weight_ih, self.bias_ih),

@@ -52,9 +52,9 @@ class Traversal:
                 if values[child] is not None:
                     waiting.append((stem + child, values[child]))
 
-    def modules(self) -> Iterator[Module]:
-        """Yield this module and all below it, each once."""
-        for _, module in self.named_modules():
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
+        """Yield this module and all below it, each once unless `remove_duplicate` is False."""
+        for _, module in self.named_modules(remove_duplicate=remove_duplicate):
             yield module
 
     def named_children(self) -> Iterator[tuple[str, Module]]:

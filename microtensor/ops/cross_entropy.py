@@ -273,7 +273,7 @@ def cross_entropy(
             )
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     check_labels("cross_entropy", input, target)
-    rows, flat = as_rows(input), target.reshape(-1)
+    rows, flat = as_rows(input), target.reshape(-1).long()
     result = _cross_entropy_public(rows, flat, weight, int(ignore_index), label_smoothing, code)
     return result if code else result.reshape(() if x.ndim == 1 else labels.shape)
 

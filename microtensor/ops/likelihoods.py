@@ -112,7 +112,7 @@ def nll_loss(
 
     Args:
         input: log-probabilities of shape (C,), (N, C) or (N, C, d1, ...).
-        target: int64 labels of shape (), (N,) or (N, d1, ...).
+        target: int64 or uint8 labels of shape (), (N,) or (N, d1, ...).
         weight: a weight per class, of shape (C,).
         ignore_index: a label whose rows do not count.
         size_average: what PyTorch had before ``reduction``; deprecated.
@@ -128,6 +128,7 @@ def nll_loss(
     reduction = chosen_reduction("nll_loss", size_average, reduce, reduction)
     code = reduction_code(reduction)
     check_labels("nll_loss", input, target)
+    target = target.long()
     rows = as_rows(input)
     classes = rows._array.shape[1]
     dtype = rows._array.dtype

@@ -95,7 +95,10 @@ def check_shapes(op: str, input: Tensor, target: Tensor) -> None:
 
 
 def check_labels(op: str, input: Tensor, target: Tensor) -> None:
-    """Refuse labels of another shape than the input without its classes, or that are not int64."""
+    """Refuse labels of another shape than the input without its classes, or of another dtype.
+
+    Legal are int64 and uint8, which the caller converts.
+    """
     x, labels = input._array, target._array
     if x.ndim == 0:
         raise ValueError(f"{op}: input must have at least one dimension, the classes")
@@ -107,9 +110,10 @@ def check_labels(op: str, input: Tensor, target: Tensor) -> None:
             f"{op}: target of shape {list(labels.shape)} does not fit input of shape "
             f"{list(x.shape)}: expected {list(wanted)}"
         )
-    if labels.dtype is not INT64 and labels.dtype != INT64:
+    if labels.dtype is not INT64 and labels.dtype.name not in ("int64", "uint8"):
         raise RuntimeError(
-            f"{op}: expected class labels of dtype int64, but target is {labels.dtype.name}; "
+            f"{op}: expected class labels of dtype int64 or uint8, but target is "
+            f"{labels.dtype.name}; "
             "convert with .long()"
         )
 

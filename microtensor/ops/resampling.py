@@ -11,6 +11,11 @@ from microtensor import kernels
 from microtensor.ops import samples
 from microtensor.ops.arrays import Array, empty, known
 from microtensor.ops.declare import declare, publish, refuse
+from microtensor.ops.pooling_functions import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+)
 from microtensor.ops.shape import clone
 from microtensor.tensor import Tensor
 
@@ -130,16 +135,6 @@ def _cubic(before: int, after: int, scale: Any, aligned: bool, kind: Any) -> tup
     return np.clip(index, 0, before - 1), weights.astype(kind)
 
 
-def _area(before: int, after: int, kind: Any) -> tuple[Array, Array]:
-    """The means of windows that cover everything, as adaptive average pooling has them."""
-    new = np.arange(after)
-    first, last = new * before // after, -((-(new + 1) * before) // after)
-    taps = np.arange(int((last - first).max(initial=1)))[:, None]
-    inside = first + taps < last
-    weights = np.where(inside, kind(1) / (last - first).astype(kind), kind(0))
-    return np.minimum(first + taps, before - 1), weights
-
-
 def _tent(x: Array) -> Array:
     return np.maximum(1 - np.abs(x), 0)
 
@@ -176,8 +171,6 @@ def _mixture(
     antialias: bool,
     kind: Any,
 ) -> tuple[Array, Array | None]:
-    if mode == "area":
-        return _area(before, after, kind)
     scale = _scale(before, after, factor, aligned, kind)
     if antialias:
         return _filtered(mode, before, after, scale, kind)
@@ -300,6 +293,9 @@ def interpolate(
             "interpolate: input and output sizes should be greater than 0, but got input "
             f"{list(shape)} and output {list(lengths)}"
         )
+    if mode == "area":
+        pool: Any = (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)
+        return pool[len(lengths) - 1](input, lengths)
     kind = dtype.type if dtype.kind == "f" and dtype.itemsize > 2 else np.float32
     result: Any = input
     for dim, (after, factor) in enumerate(zip(lengths, factors, strict=True), 2):

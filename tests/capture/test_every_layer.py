@@ -148,6 +148,12 @@ APART = dict.fromkeys(
     ),
     "holds or is the base of modules that are cases",
 ) | {f"MaxUnpool{n}d": "tested below with the pooling it undoes" for n in (1, 2, 3)}  # fmt: skip
+APART |= {
+    name: "becomes an ordinary layer at the first call"
+    for name in nn.__all__
+    if name.startswith("Lazy")
+}
+APART |= dict.fromkeys(("Buffer", "UninitializedBuffer", "UninitializedParameter"), "tensors")
 
 
 def outputs(value):

@@ -1,6 +1,7 @@
 """The small GPT: what a tiny run returns, that it repeats, what is measured, what is refused."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -33,6 +34,16 @@ def test_a_text_of_ones_own_is_held_against_pairs(line, tmp_path):
     assert result.verdict.tolerance == pytest.approx(0, abs=0.05)
     pytest.importorskip("matplotlib")
     assert "char_gpt.png" in {path.name for path in result.save(tmp_path)}
+
+
+def test_a_text_of_odd_letters_is_shown_without_warnings_and_commands_no_terminal(tmp_path):
+    result = char_gpt(TINY, "a\x1b[31m\t\u51eb\U0001f600\n" * 300)
+    shown = "".join(map(str, result.tables))
+    assert "\\x1b" in shown and "\x1b" not in shown and "\u51eb" in shown
+    pytest.importorskip("matplotlib")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result.save(tmp_path)
 
 
 def test_a_short_text_is_not_read_a_hundred_times():

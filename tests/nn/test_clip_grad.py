@@ -123,3 +123,11 @@ def test_float16_gradients_are_clipped_by_the_norm_their_squares_have_no_room_fo
     expected = size * 4 ** (1 / order)
     assert norm.dtype is mt.float16 and norm.item() == pytest.approx(expected, rel=1e-3)
     assert w.grad.tolist() == pytest.approx([size * size / 2 / expected] * 4, rel=2e-3)
+
+
+def test_the_old_name_warns_and_clips():
+    x = mt.ones(4, requires_grad=True)
+    x.sum().backward()
+    with pytest.warns(FutureWarning, match="clip_grad_norm_"):
+        assert mt.nn.utils.clip_grad_norm(x, 1.0) == 2
+    assert x.grad.norm().item() == pytest.approx(1, abs=1e-5)

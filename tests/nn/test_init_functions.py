@@ -243,3 +243,16 @@ def test_empty_tensors_are_left_alone():
 def test_bad_arguments_are_named(action, error, words):
     with pytest.raises(error, match=words):
         action()
+
+
+@pytest.mark.parametrize(
+    ("old", "arguments"),
+    [("constant", (2.0,)), ("xavier_uniform", ()), ("kaiming_normal", ()), ("orthogonal", ())],
+)
+def test_old_names_warn_and_do_the_same(old, arguments):
+    with pytest.warns(FutureWarning, match=f"nn.init.{old}_`"):
+        mt.manual_seed(0)
+        values = getattr(init, old)(mt.empty(3, 4), *arguments)
+    mt.manual_seed(0)
+    wanted = getattr(init, f"{old}_")(mt.empty(3, 4), *arguments)
+    np.testing.assert_array_equal(values, wanted)

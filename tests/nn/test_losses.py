@@ -327,3 +327,15 @@ def test_a_triplets_distance_is_a_module_in_it_unless_given():
     assert repr(nn.TripletMarginWithDistanceLoss()) == (
         "TripletMarginWithDistanceLoss(\n  (distance_function): PairwiseDistance()\n)"
     )
+
+
+@pytest.mark.parametrize("loss", [F.cross_entropy, F.nll_loss])
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 5)])
+def test_labels_may_be_bytes(loss, shape):
+    x = mt.randn(*shape, requires_grad=True)
+    rows = shape[:1] + shape[2:]
+    labels = (mt.arange(math.prod(rows)) % 3).reshape(rows)
+    wanted = loss(x, labels, ignore_index=2)
+    assert loss(x, labels.to(mt.uint8), ignore_index=2) == wanted
+    with pytest.raises(RuntimeError, match="int64 or uint8, but target is int32"):
+        loss(x, labels.int())

@@ -412,3 +412,35 @@ def test_extra_repr_of_several_lines_stands_above_the_children():
             return "a=1\nb=2"
 
     assert repr(Verbose()) == "Verbose(\n  a=1\n  b=2\n  (child): Tanh()\n)"
+
+
+def test_an_assigned_buffer_is_registered():
+    net = Net()
+    net.table, net.notes = nn.Buffer(mt.ones(2)), nn.Buffer(mt.zeros(1), persistent=False)
+    net.plain = 1
+    net.plain = nn.Buffer()
+    for each in (net, copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert [name for name, _ in each.named_buffers()][2:] == ["table", "notes", "plain"]
+        assert list(each.state_dict())[:4] == ["scale", "mean", "table", "plain"]
+        assert isinstance(each.table, nn.Buffer) and each.notes.persistent is False
+    assert net.double().table.dtype == mt.float64
+    with pytest.raises(TypeError, match="data must be a Tensor, got list"):
+        nn.Buffer([1.0])
+    with pytest.raises(AttributeError, match="before Module"):
+        ForgotInit(lambda module: setattr(module, "table", nn.Buffer()))
+
+
+def test_modules_may_be_walked_with_repetitions():
+    layer = nn.Linear(1, 1)
+    net = nn.Sequential(layer, layer)
+    assert len(list(net.modules())) == 2
+    assert len(list(net.modules(remove_duplicate=False))) == 3
+
+
+def test_a_module_is_made_without_drawing():
+    before = mt.get_rng_state()
+    layer = nn.utils.skip_init(nn.Conv2d, 1, 2, kernel_size=3)
+    assert mt.get_rng_state().tolist() == before.tolist() and layer.weight.shape == (2, 1, 3, 3)
+    for wrong in (nn.ReLU, mt.ones):
+        with pytest.raises(RuntimeError, match="Module"):
+            nn.utils.skip_init(wrong)

@@ -223,6 +223,14 @@ X = mt.ones(5, 2, 4)
         (lambda: nn.LSTM(4, 3, num_layers=2, dropout=2.0), ValueError, "dropout"),
         (lambda: nn.LSTMCell(4, 3)(mt.ones(2, 5)), RuntimeError, "input_size 4"),
         (lambda: nn.GRUCell(4, 3)(mt.ones(2, 4), mt.ones(2, 4)), RuntimeError, "hx"),
+        (lambda: nn.GRU(4, 3)(X, mt.ones(1, 2, 3).double()), RuntimeError, "same dtype as input"),
+        (
+            lambda: nn.LSTM(4, 3)(X, (mt.ones(1, 2, 3), mt.ones(1, 2, 3).double())),
+            RuntimeError,
+            r"hidden\[1\] must have the same dtype as input",
+        ),
+        (lambda: nn.RNNCell(4, 3)(X[0], mt.ones(2, 3).double()), RuntimeError, "same dtype"),
+        (lambda: rnn.pack_sequence([]), RuntimeError, "empty list of sequences"),
         (lambda: rnn.pack_padded_sequence(X, [1, 2]), RuntimeError, "decreasing order"),
         (lambda: rnn.pack_padded_sequence(X, [2, 0]), RuntimeError, "greater than 0"),
         (lambda: rnn.pack_padded_sequence(X, [6, 2]), RuntimeError, "5 steps, got 6"),
@@ -248,3 +256,16 @@ def test_many_steps_give_what_cells_give_one_by_one(bias, rng):
     for step in x:
         state = cell(step, state)
     np.testing.assert_allclose(layer(x)[0][-1].detach(), state[0].detach(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["weight_hh_l0", "weight_ih_l1", "bias_hh_l0"])
+def test_parameters_may_be_parametrized(name, rng):
+    layer = nn.LSTM(3, 4, num_layers=2, dtype=mt.float64)
+    x = mt.tensor(rng.normal(size=(5, 2, 3)))
+    wanted, _ = layer(x)
+    nn.utils.parametrizations.weight_norm(layer, name)
+    output, _ = layer(x)
+    np.testing.assert_allclose(output.detach(), wanted.detach(), rtol=1e-12)
+    output.sum().backward()
+    assert all(each.grad is not None for each in layer.parameters())
+    assert len(layer.all_weights) == 2

@@ -36,6 +36,14 @@ def test_linear_modes_keep_straight_lines(aligned):
     np.testing.assert_allclose(y.numpy(), expected, atol=1e-14)
 
 
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_area_keeps_what_is_not_finite_where_it_is(odd):
+    # Eight windows over five elements: the fifth is in the last two of them alone.
+    x = mt.tensor([[[1.0, 2.0, 3.0, 4.0, odd]]])
+    y = F.interpolate(x, 8, mode="area")[0, 0].numpy()
+    np.testing.assert_array_equal(y, [1, 1.5, 2, 2.5, 3.5, 4, odd, odd])
+
+
 def test_area_gives_means_of_what_is_covered():
     x = mt.arange(6.0).reshape(1, 1, 6)
     assert F.interpolate(x, 3, mode="area").tolist() == [[[0.5, 2.5, 4.5]]]

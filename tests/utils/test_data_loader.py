@@ -1,6 +1,6 @@
 """TensorDataset, Subset, random_split, DataLoader and default_collate."""
 
-from collections import namedtuple
+from collections import OrderedDict, namedtuple
 
 import numpy as np
 import pytest
@@ -266,7 +266,7 @@ def test_collating_follows_the_structure_of_the_samples():
     assert (batch["bool"].dtype, batch["bool"].tolist()) == (mt.bool, [True, False])
     assert batch["text"] == ["a", "b"]
     assert batch["pair"][0].tolist() == [0, 1]
-    assert batch["pair"][1][1] == ["c", "c"]
+    assert batch["pair"][1][1] == ("c", "c")
     assert isinstance(batch["point"], Point)
     assert batch["point"].y.tolist() == [0, 2]
 
@@ -292,3 +292,16 @@ def test_collating_agrees_with_pytorch():
         assert a.tolist() == b.tolist()
     assert len(ours["b"][1]) == len(other["b"][1])
     assert isinstance(torch.as_tensor(1), torch.Tensor)
+
+
+def test_strings_stay_side_by_side_and_mappings_of_their_kind():
+    assert default_collate(["a", "b"]) == ["a", "b"]
+    assert default_collate([("a",), ("b",)]) == [("a", "b")]
+    assert default_collate([{"x": "a"}, {"x": "b"}]) == {"x": ["a", "b"]}
+    batch = default_collate([OrderedDict(x=1, y=2), OrderedDict(x=3, y=4)])
+    assert type(batch) is OrderedDict and batch["y"].tolist() == [2, 4]
+
+
+def test_a_part_gives_several_samples_of_a_list():
+    part = Subset(TensorDataset(mt.arange(5) * 10), [4, 3, 1])
+    assert part[[0, 2]][0].tolist() == [40, 10]

@@ -214,10 +214,13 @@ def pad_sequence(
 
     Raises:
         ValueError: another side.
+        RuntimeError: there is no sequence.
     """
     if padding_side not in ("left", "right"):
         raise ValueError(f"padding_side must be 'left' or 'right', got {padding_side!r}")
     sequences = list(sequences)
+    if not sequences:
+        raise RuntimeError("pad_sequence: received an empty list of sequences")
     longest = max(each.shape[0] for each in sequences)
     padded = []
     for each in sequences:

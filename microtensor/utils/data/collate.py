@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,12 @@ from microtensor.ops.joining import stack
 from microtensor.tensor import Tensor, to_array, wrap
 
 
-def default_collate(batch: list[Any]) -> Any:
+def default_collate(batch: Sequence[Any]) -> Any:
     """Put samples together into a batch, whatever they are made of.
 
     Tensors and arrays are stacked; numbers become a tensor (floats a float64 one); strings stay
-    a list; mappings and sequences are put together entry by entry, tuples into a list.
+    what they are, side by side; mappings and sequences are put together entry by entry, tuples
+    into a list.
 
     Args:
         batch: the samples, all of the same structure.
@@ -27,7 +29,7 @@ def default_collate(batch: list[Any]) -> Any:
     Example:
         >>> from microtensor.utils.data import default_collate
         >>> default_collate([(1, "a"), (2, "b")])
-        [tensor([1, 2]), ['a', 'b']]
+        [tensor([1, 2]), ('a', 'b')]
     """
     first = batch[0]
     if isinstance(first, Tensor):
@@ -37,15 +39,20 @@ def default_collate(batch: list[Any]) -> Any:
     if isinstance(first, bool | int | float):
         return wrap(np.array(batch))
     if isinstance(first, str | bytes):
-        return list(batch)
+        return batch
     if isinstance(first, Mapping):
-        return {key: default_collate([sample[key] for sample in batch]) for key in first}
+        entries = {key: default_collate([sample[key] for sample in batch]) for key in first}
+        if type(first) is dict or not isinstance(first, MutableMapping):
+            return entries
+        clone = copy.copy(first)  # another kind of mapping stays of its kind
+        clone.update(entries)
+        return clone
     if isinstance(first, Sequence):
         if any(len(sample) != len(first) for sample in batch):
             raise RuntimeError("each element in list of batch should be of equal size")
-        entries = [default_collate(list(entry)) for entry in zip(*batch, strict=True)]
+        columns = [default_collate(entry) for entry in zip(*batch, strict=True)]
         # A named tuple takes its fields one by one.
-        return type(first)(*entries) if hasattr(first, "_fields") else entries
+        return type(first)(*columns) if hasattr(first, "_fields") else columns
     raise TypeError(
         "default_collate: batch must contain tensors, numpy arrays, numbers, strings, dicts or "
         f"lists; found {type(first)}"

@@ -104,8 +104,10 @@ class Subset(Dataset[T]):
         self.dataset = dataset
         self.indices = indices
 
-    def __getitem__(self, index: int) -> T:
-        sample: T = self.dataset[self.indices[index]]
+    def __getitem__(self, index: Any) -> T:
+        several = isinstance(index, list)
+        chosen: Any = [self.indices[i] for i in index] if several else self.indices[index]
+        sample: T = self.dataset[chosen]
         return sample
 
     def __getitems__(self, indices: Sequence[int]) -> list[T]:
