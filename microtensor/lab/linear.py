@@ -129,6 +129,13 @@ def linear_collapse(
     Raises:
         ValueError: an unknown data set, or one with NaN.
         TypeError: data that are not numbers.
+
+    Example:
+        >>> from microtensor import lab
+        >>> small = lab.Plan(depths=(1, 2), deepest=3, steps=5, deepest_steps=1, folded=(1, 3))
+        >>> result = lab.linear_collapse(["iris"], plan=small, jobs=1)
+        >>> result.verdicts[0].status
+        'holds'
     """
     plan = plan or Plan()
     chosen = as_datasets(datasets, seed)
