@@ -23,6 +23,7 @@ from microtensor.lab.grammar import Grammar, tales
 from microtensor.lab.parallel import progress_bar
 from microtensor.lab.result import Column, Result, Table, Verdict
 from microtensor.lab.seeds import seed_for
+from microtensor.lab.statistics import share_interval
 from microtensor.lab.train import cosine
 
 Codes = NDArray[np.int64]
@@ -34,7 +35,7 @@ _HELD_OUT = 0.1
 # Nobody learns to write from less.
 _FEWEST_WINDOWS = 20
 _MOST_PASSES = 20
-_WRITTEN = 16  # texts that are written side by side
+_WRITTEN = 48  # texts that are written side by side
 
 
 @dataclass(frozen=True)
@@ -444,8 +445,9 @@ def _held_against(
             float(np.mean(accepted)) if accepted else 0.0,
             WANTED_ACCEPTED,
             ">=",
-            detail=f"{sum(accepted)} of {len(accepted)} sentences, {new} of them in none of the "
-            "text that it has read",
+            interval=share_interval(sum(accepted), len(accepted)),
+            detail=f"{sum(accepted)} of {len(accepted)} sentences, with the 95 % interval of their "
+            f"share; {new} of them in none of the text that it has read",
             command=command,
         ),
     ]

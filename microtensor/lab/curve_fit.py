@@ -44,7 +44,7 @@ def curve_fit(
     activations: Sequence[str] = _USUAL,
     widths: Sequence[int] = (2, 8, 32),
     *,
-    steps: int = 600,
+    steps: int = 1000,
     seed: int = 0,
     jobs: int | None = None,
     command: str = "",

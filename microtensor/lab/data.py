@@ -270,6 +270,10 @@ def load(name: str, seed: int = 0) -> Dataset:
     Raises:
         ValueError: an unknown name; the message lists the known ones.
         ImportError: scikit-learn is not installed.
+
+    Example:
+        >>> load("iris").x.shape, load("iris").outputs
+        ((150, 4), 3)
     """
     if name in REGRESSIONS:
         x, y, columns = REGRESSIONS[name](seed_for(seed, name, "drawn"))

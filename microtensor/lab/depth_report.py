@@ -81,7 +81,7 @@ def grid_verdict(records: Sequence[Record], plan: DepthPlan, command: str) -> Ve
         if record["trained"] and min(record["losses"]) < _LEARNT * record["guessing"]
     ]
     edges = [
-        f"{one['label']} at depth {one['depth']} ({one['rate']:g})"
+        f"{one['label']} ({one['init']}) at depth {one['depth']} (rate {one['rate']:g})"
         for one in learnt
         if one["on_edge"]
     ]

@@ -93,6 +93,17 @@ def loss_landscape(
             (the legal ones are listed); networks that differ; a grid of fewer than 5 points.
         TypeError: no Module, or a loss that returns no tensor.
 
+    Example:
+        >>> import microtensor as mt
+        >>> from microtensor import lab, nn
+        >>> _ = mt.manual_seed(0)
+        >>> model = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 2))
+        >>> rows = lab.load("moons")
+        >>> x, y = rows.x[:64].astype("float32"), rows.y[:64]
+        >>> around = lab.loss_landscape(model, nn.CrossEntropyLoss(), (x, y), points=5, steps=5)
+        >>> sorted(around.figures)
+        ['loss_landscape', 'loss_landscape_random']
+
     References:
         Li, Xu, Taylor, Studer & Goldstein 2018, Visualizing the loss landscape of neural nets,
         arXiv:1712.09913.

@@ -48,7 +48,8 @@ class Plan:
         bent_steps: steps of the networks with activations.
         converged: a linear network has converged when the gradient of its objective with respect
             to (A, b), the function itself, has at most this norm. The objective is λ-strongly
-            convex in A, so the loss is then within converged²/2λ of the best for its b.
+            convex in A, so the loss is then within converged²/2λ of the best for its b. On digits
+            a norm twice as large still left probabilities 0.013 from where they end.
         folded: the depths at which a network is folded; each has been trained for a few steps.
         dtype: of all networks.
     """
@@ -61,16 +62,18 @@ class Plan:
     steps: int = 500
     deepest_steps: int = 200
     bent_steps: int = 300
-    converged: float = 1e-3
+    converged: float = 5e-4
     folded: tuple[int, ...] = field(default_factory=lambda: tuple(range(1, 51)))
     dtype: str = "float64"
 
     @classmethod
     def quick(cls) -> Plan:
-        """Return a plan of a few seconds: fewer steps, and folds at fewer depths."""
-        return cls(
-            steps=300, deepest_steps=60, bent_steps=120, folded=(1, 2, 3, 5, 8, 13, 21, 34, 50)
-        )
+        """Return a plan of a few seconds: folds at fewer depths, and fewer steps of what is drawn.
+
+        Networks held against logistic regression have as many as ever: with fewer, those on digits
+        are not there yet.
+        """
+        return cls(deepest_steps=60, bent_steps=120, folded=(1, 2, 3, 5, 8, 13, 21, 34, 50))
 
     def __str__(self) -> str:
         depths = ", ".join(map(str, self.depths))
@@ -126,6 +129,13 @@ def linear_collapse(
     Raises:
         ValueError: an unknown data set, or one with NaN.
         TypeError: data that are not numbers.
+
+    Example:
+        >>> from microtensor import lab
+        >>> small = lab.Plan(depths=(1, 2), deepest=3, steps=5, deepest_steps=1, folded=(1, 3))
+        >>> result = lab.linear_collapse(["iris"], plan=small, jobs=1)
+        >>> result.verdicts[0].status
+        'holds'
     """
     plan = plan or Plan()
     chosen = as_datasets(datasets, seed)

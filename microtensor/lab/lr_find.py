@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import microtensor as mt
 from microtensor import kernels, nn
+from microtensor.lab.curvature import extreme_curvatures, hessian_product
 from microtensor.lab.data import Dataset
 from microtensor.lab.optimizers import Recipe, recipes
 from microtensor.lab.parallel import one_thread
@@ -39,6 +40,8 @@ _SWEEPS, _TRAININGS = 3, 4
 _GOOD = 0.8
 # Beside the suggested rate these multiples of it are trained with.
 _MULTIPLES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+# Hessian-vector products, each kept as a vector: λmax needs two digits, and is exact to more.
+_PRODUCTS = 30
 # Rows whose loss is looked at for curvature, and after training.
 _MOST_ROWS = 1024
 
@@ -77,9 +80,10 @@ def lr_find(
     from low to high; losses of three such sweeps are averaged and smoothed (exponentially, 0.8 of
     what was). Where the smoothed loss is lowest, the rate is about to be too large: the test's
     suggestion is 1/√10 of that one. For plain SGD, λmax of the Hessian at the start is found by
-    power iteration with Hessian-vector products: beyond 2/λmax descent in a bowl of that curvature
-    diverges, and at 1/λmax a step leads straight to its bottom. **The suggestion is the smaller of
-    the range test's and 1/λmax**, to two digits; for other optimizers it is the range test's.
+    Lanczos' method, from 30 Hessian-vector products: beyond 2/λmax descent in a bowl of that
+    curvature diverges, and at 1/λmax a step leads straight to its bottom. **The suggestion is the
+    smaller of the range test's and 1/λmax**, to two digits; for other optimizers it is the range
+    test's.
 
     The verdict tries it: copies are trained for as many steps, on orders of rows that the search
     did not see, at the suggested rate and at 1/100 to 10 times that.
@@ -282,68 +286,10 @@ class _Search:
         model = copy.deepcopy(self.model).double()
         parameters = [one for one in model.parameters() if one.requires_grad]
         x, y = (one.double() if one.is_floating_point() else one for one in (self._x, self._y))
-        slopes = mt.autograd.grad(self.loss(model(x), y), parameters, create_graph=True)
-        # A slope that hangs on no parameter, as of a linear loss, has no curvature.
-        bent = [slope is not None and slope.requires_grad for slope in slopes]
-        kept = [slope for slope, one in zip(slopes, bent, strict=True) if one]
-        if not kept:
-            return 0.0
-        sizes = [one.numel() for one in parameters]
-
-        def product(way: Floats) -> Floats:
-            pieces = np.split(way, np.cumsum(sizes)[:-1])
-            parts = [
-                mt.tensor(piece.reshape(tuple(one.shape)))
-                for piece, one, curved in zip(pieces, parameters, bent, strict=True)
-                if curved
-            ]
-            turned = mt.autograd.grad(
-                kept, parameters, grad_outputs=parts, retain_graph=True, allow_unused=True
-            )
-            return np.concatenate(
-                [
-                    np.zeros(count) if back is None else back.numpy().ravel()
-                    for count, back in zip(sizes, turned, strict=True)
-                ]
-            )
-
-        return largest_curvature(product, sum(sizes), seed_for(self.seed, "direction"))
-
-
-def largest_curvature(
-    product: Callable[[Floats], Floats], size: int, seed: int = 0, rounds: int = 100
-) -> float:
-    """Return the largest eigenvalue of a symmetric matrix that is known by its products.
-
-    Power iteration finds the one of largest size. If that is negative, it is run again on the
-    matrix shifted by it, whose eigenvalues are all at least 0.
-
-    Args:
-        product: of the matrix with a vector.
-        size: of the vector.
-        seed: of the first direction.
-        rounds: at most, in each of the two.
-
-    Example:
-        >>> matrix = np.diag([1.0, -5.0, 3.0])
-        >>> round(largest_curvature(lambda way: matrix @ way, 3, rounds=500), 6)
-        3.0
-    """
-    draw = np.random.default_rng(seed)
-
-    def found(shift: float) -> float:
-        way, value = draw.standard_normal(size), 0.0
-        for _ in range(rounds):
-            way /= np.linalg.norm(way) or 1.0
-            turned = product(way) - shift * way
-            last, value = value, float(way @ turned)
-            if abs(value - last) <= 1e-9 * abs(value):
-                break
-            way = turned
-        return value + shift
-
-    first = found(0.0)
-    return first if first >= 0 else found(first)
+        size = sum(one.numel() for one in parameters)
+        product = hessian_product(self.loss(model(x), y), parameters)
+        _, high = extreme_curvatures(product, size, _PRODUCTS, seed_for(self.seed, "direction"))
+        return high
 
 
 def _arrays(model: nn.Module, data: Any) -> tuple[Any, Any]:

@@ -345,7 +345,12 @@ TASKS = ("moons", "digits", "breast_cancer", "diabetes", "made_regression", *FUN
 
 
 def task_names() -> tuple[str, ...]:
-    """Return the names of the tasks that :func:`compare` knows."""
+    """Return the names of the tasks that :func:`compare` knows.
+
+    Example:
+        >>> task_names()[-3:]
+        ('deep_linear', 'quadratic', 'rosenbrock')
+    """
     return (*DATASETS, *REGRESSIONS, *FUNCTIONS)
 
 

@@ -78,7 +78,8 @@ def finding(surface: Surface, rides: Sequence[Ride], steps: int) -> str:
 
 
 def _within(label: str) -> str:
-    return label if label[:2].isupper() else label[0].lower() + label[1:]
+    """Return a label as it stands within a sentence: names keep their capitals, words do not."""
+    return label[0].lower() + label[1:] if label.startswith("Gradient ") else label
 
 
 def _plain(rides: Sequence[Ride]) -> Ride | None:

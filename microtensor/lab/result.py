@@ -224,9 +224,10 @@ class Result:
         return {name: self._drawn(name) for name in self._pictures}
 
     def encoded(self) -> dict[str, bytes]:
-        """Return all pictures by name as the bytes of PNG files; none is kept."""
+        """Return all pictures by name as the bytes of PNG files for a page; none is kept."""
         return {
-            name: png(self._figures.get(name) or draw()) for name, draw in self._pictures.items()
+            name: png(self._figures.get(name) or draw(), colours=128)
+            for name, draw in self._pictures.items()
         }
 
     @property
@@ -310,13 +311,13 @@ class Result:
             return [file.replace(folder / file.name) for file in files]
 
 
-def png(figure: Figure) -> bytes:
-    """Return a picture with a palette of 256 colours: a third of the size, and nothing to see."""
+def png(figure: Figure, colours: int = 256) -> bytes:
+    """Return a picture with a palette of so many colours: a third of the size, nothing to see."""
     image = require("PIL.Image").open(io.BytesIO(drawn_as(figure, "png"))).convert("RGB")
     # By coverage: the usual median cut spends the palette on the ground, and loses thin lines.
     # Then each colour moves to the mean of what it stands for; pillow would take a third of a
     # second for that. The ground stays white.
-    coarse = image.quantize(256, method=_BY_COVERAGE, dither=0)
+    coarse = image.quantize(colours, method=_BY_COVERAGE, dither=0)
     points, places = np.asarray(image).reshape(-1, 3), np.asarray(coarse).ravel()
     counts = np.maximum(np.bincount(places, minlength=256), 1)
     palette = np.stack([np.bincount(places, points[:, k], 256) / counts for k in range(3)], 1)

@@ -31,6 +31,27 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, 
     return float(sample.mean()), float(reach * sample.std(ddof=1) / math.sqrt(len(sample)))
 
 
+def share_interval(hits: int, of: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a share that was counted.
+
+    Unlike that of the normal law it never leaves [0, 1], and none or all of a few prove little.
+
+    Example:
+        >>> low, high = share_interval(9, 10)
+        >>> round(low, 3), round(high, 3)
+        (0.596, 0.982)
+
+    References:
+        Wilson 1927, Probable inference, the law of succession, and statistical inference.
+    """
+    if of == 0:
+        return 0.0, 1.0
+    squared = 1.959964**2
+    middle = (hits + squared / 2) / (of + squared)
+    half = math.sqrt(squared * (hits * (of - hits) / of + squared / 4)) / (of + squared)
+    return middle - half, middle + half
+
+
 def paired_p(
     first: Sequence[float] | NDArray[np.float64], second: Sequence[float] | NDArray[np.float64]
 ) -> float:

@@ -215,7 +215,12 @@ NOISY_MOONS = "noisy_moons"
 
 
 def surface_names() -> tuple[str, ...]:
-    """Return the names of the surfaces that :func:`race` knows."""
+    """Return the names of the surfaces that :func:`race` knows.
+
+    Example:
+        >>> surface_names()[:3]
+        ('beale', 'rosenbrock', 'himmelblau')
+    """
     return (*SURFACES, NOISY_MOONS)
 
 

@@ -306,7 +306,7 @@ def _title(stages: Sequence[Stage], bends: bool) -> str:
 
 
 def _picture(stages: Sequence[Stage], labels: NDArray[np.int64], title: str) -> Figure:
-    columns = min(_COLUMNS, len(stages))
+    columns = 2 if len(stages) == 4 else min(_COLUMNS, len(stages))  # none is left alone
     rows = math.ceil(len(stages) / columns)
     with styled():
         figure = plot.new_figure(2.3 * columns, 2.5 * rows + 0.6)

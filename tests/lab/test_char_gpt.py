@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import microtensor as mt
-from microtensor.lab.char_gpt import Gpt, GptPlan, char_gpt, read_text, surprises
+from microtensor.lab.char_gpt import Gpt, GptPlan, _held_against, char_gpt, read_text, surprises
 
 TINY = GptPlan(steps=40, width=16, layers=1, heads=2, context=16, batch=4, characters=6000)
 
@@ -104,3 +104,11 @@ def test_texts_that_teach_nothing_are_refused(content, message, tmp_path):
 def test_a_plan_that_cannot_be_is_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         GptPlan(**settings)
+
+
+@pytest.mark.parametrize(
+    ("right", "of", "status"), [(156, 182, "unresolved"), (470, 546, "holds"), (5, 16, "fails")]
+)
+def test_a_share_of_sentences_is_held_against_what_was_asked_with_its_interval(right, of, status):
+    rows = [{"accepted": number < right, "read": False} for number in range(of)]
+    assert _held_against(0.47, 0.48, "", rows, "")[1].status == status

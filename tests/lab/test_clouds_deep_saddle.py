@@ -11,7 +11,7 @@ pytest.importorskip("sklearn")
 import microtensor as mt
 from microtensor import nn
 from microtensor.lab import clouds
-from microtensor.lab.clouds.curvature import extreme_curvatures, hessian_product
+from microtensor.lab.curvature import extreme_curvatures, hessian_product
 
 
 def whole_hessian(loss, weights):

@@ -68,3 +68,9 @@ def test_wrong_rates_and_names_are_told():
     with pytest.raises(ValueError, match="unknown optimizer 'adem'"):
         clouds.rippled_ravine(("adem",))
     assert dataclasses.replace(SURFACE, target=1.0).steady and ripples.RATES[0] == 1e-3
+
+
+def test_the_title_says_of_adaptive_methods_what_was_measured(result):
+    assert "adaptive methods not" in result.figure.get_suptitle()
+    plain = clouds.rippled_ravine(("sgd", "momentum"), steps=30, rates=(0.01, 0.1))
+    assert "adaptive" not in plain.figure.get_suptitle()

@@ -12,7 +12,7 @@ from microtensor.lab import plot
 from microtensor.lab.optional import require
 from microtensor.lab.parallel import run_all
 from microtensor.lab.seeds import seed_for
-from microtensor.lab.statistics import holm, mean_interval, paired_p
+from microtensor.lab.statistics import holm, mean_interval, paired_p, share_interval
 from microtensor.lab.style import OPTIMIZERS, styled
 from microtensor.lab.train import batches, cosine, mean_loss, network, predicted, probabilities
 
@@ -193,3 +193,11 @@ def test_the_rate_falls_along_half_a_cosine():
     assert cosine(0, 100) == 1
     np.testing.assert_allclose(cosine(50, 100), 0.5)
     assert 0 < cosine(99, 100) < 0.001
+
+
+@pytest.mark.parametrize(("hits", "of"), [(0, 12), (7, 9), (156, 182), (12, 12)])
+def test_the_interval_of_a_share_is_scipys(hits, of):
+    test = pytest.importorskip("scipy.stats").binomtest(hits, of)
+    expected = test.proportion_ci(0.95, method="wilson")
+    assert share_interval(hits, of) == pytest.approx((expected.low, expected.high), abs=1e-6)
+    assert share_interval(0, 0) == (0.0, 1.0)  # nothing was counted, and nothing is known

@@ -7,7 +7,7 @@ import pytest
 
 import microtensor as mt
 from microtensor import lab
-from microtensor.lab.linear import _logistic, function_gradient
+from microtensor.lab.linear import _logistic, _train, function_gradient
 from microtensor.lab.linear_report import alike_verdict, bent_verdict, exact_verdict
 
 pytest.importorskip("sklearn")
@@ -111,6 +111,17 @@ def test_networks_that_have_not_converged_leave_the_comparison_unresolved(rings)
     verdict = verdicts(lab.linear_collapse([rings], plan=plan, jobs=1))["alike"]
     assert verdict.status == "unresolved"
     assert "not converged: 1 layers on rings" in verdict.open_because
+
+
+def test_what_a_quick_run_calls_converged_is_logistic_regression():
+    """The hardest case: eight layers on digits. Half-way there, it was called converged."""
+    data, plan = lab.load("digits"), lab.Plan.quick()
+    reference = _logistic(data, plan, 0)
+    for steps in (300, plan.steps):
+        tried = dataclasses.replace(plan, steps=steps)
+        trained = [reference, {"data": data.name, **_train(data, tried, 0, "linear", 8)}]
+        assert alike_verdict(trained, (8,), "").status != "fails"
+    assert alike_verdict(trained, (8,), "").status == "holds"
 
 
 def test_a_criterion_that_is_too_lax_lets_the_comparison_fail(rings):

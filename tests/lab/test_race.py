@@ -13,7 +13,7 @@ from microtensor.lab.descent import Racer, Runs, Tuned, descend, tune
 from microtensor.lab.moons import batch_loss, moons_surface
 from microtensor.lab.optimizers import BEYOND, OPTIMIZERS, Recipe
 from microtensor.lab.race import Ride
-from microtensor.lab.race_report import ahead_verdict, carries_verdict, grid_verdict
+from microtensor.lab.race_report import _within, ahead_verdict, carries_verdict, grid_verdict
 from microtensor.lab.surfaces import SURFACES
 
 KNOWN = {**OPTIMIZERS, **BEYOND}
@@ -276,3 +276,9 @@ def test_on_a_saddle_all_race_at_one_rate_and_rotation_delays_adam():
             for one in (straight, turned)]  # fmt: skip
     assert rows[0]["Gradient descent"] == rows[1]["Gradient descent"]
     assert rows[1]["Adam"] > 2 * rows[0]["Adam"]
+
+
+def test_names_keep_their_capitals_within_a_sentence():
+    assert [_within(one) for one in ("Gradient descent", "AdaBelief", "NAG", "SGD")] == [
+        "gradient descent", "AdaBelief", "NAG", "SGD",
+    ]  # fmt: skip

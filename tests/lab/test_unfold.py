@@ -94,6 +94,12 @@ def fits():
     return lab.curve_fit("wave", ["identity", "relu", "tanh"], (2, 16), steps=250, jobs=1)
 
 
+def test_the_steps_of_default_suffice_for_what_trains_slowest():
+    result = lab.curve_fit("wave", ["elu"], (32,), jobs=1)
+    assert result.verdict.status == "holds"
+    assert result.verdict.number < 0.02  # not by luck
+
+
 def test_curves_are_fitted_in_each_activations_manner(fits):
     follows, straight = fits.verdicts
     assert follows.status == "holds" and straight.status == "holds"

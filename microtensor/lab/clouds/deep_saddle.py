@@ -14,7 +14,7 @@ import numpy as np
 import microtensor as mt
 from microtensor import nn
 from microtensor.lab.clouds.bowl import Floats
-from microtensor.lab.clouds.curvature import extreme_curvatures, hessian_product
+from microtensor.lab.curvature import extreme_curvatures, hessian_product
 from microtensor.lab.data import Dataset, as_dataset, standardise
 from microtensor.lab.optimizers import OPTIMIZERS
 from microtensor.lab.plot import label_line_ends, new_figure

@@ -113,7 +113,9 @@ def rippled_ravine(
     verdicts = _verdicts(rides, steps, command)
     finding = "Steps in a rippled ravine, as written and rotated"
     if verdicts[0].status == "holds":
-        finding = f"{verdicts[0].claim[0].upper()}{verdicts[0].claim[1:]}; adaptive methods not"
+        finding = f"{verdicts[0].claim[0].upper()}{verdicts[0].claim[1:]}"
+        if adaptive_change(_pairs(rides), steps):
+            finding += "; adaptive methods not"
     return Result(
         "rippled_ravine",
         tables=[_table(rides, steps)],
@@ -183,6 +185,16 @@ def turning_verdict(pairs: dict[str, tuple[Ride, Ride]], steps: int, command: st
         + (f"; adaptive methods, which see the axes: {told}" if told else ""),
         command=command,
     )
+
+
+def adaptive_change(pairs: dict[str, tuple[Ride, Ride]], steps: int) -> bool:
+    """Tell whether turning changes the steps of every method that does not follow the gradient."""
+    changes = [
+        math.exp(_change(turned, straight, steps)[0])
+        for name, (straight, turned) in pairs.items()
+        if name not in _FOLLOW
+    ]
+    return bool(changes) and min(abs(change - 1) for change in changes) > _SAME
 
 
 def sooner_verdict(

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 import microtensor as mt
-from microtensor.lab.clouds.bowl import Floats
+
+Floats = NDArray[np.float64]
 
 
 def hessian_product(loss: mt.Tensor, parameters: Sequence[mt.Tensor]) -> Callable[[Floats], Floats]:
     """Return the function v ↦ Hv, H the Hessian of a loss with respect to all parameters.
 
-    The gradient is differentiated once more, along v: H itself is never made.
+    The gradient is differentiated once more, along v: H itself is never made. Parameters on which
+    the loss does not depend, or only linearly, have zeros in their rows.
 
     Args:
         loss: a scalar, computed from the parameters; its graph is kept.
@@ -23,6 +26,8 @@ def hessian_product(loss: mt.Tensor, parameters: Sequence[mt.Tensor]) -> Callabl
     slope = mt.cat([one.reshape(one.numel()) for one in gradients if one is not None])
 
     def product(direction: Floats) -> Floats:
+        if not slope.requires_grad:  # that of a linear loss: it hangs on no parameter
+            return np.zeros_like(direction)
         along = mt.tensor(direction, dtype=slope.dtype)
         turned = mt.autograd.grad(
             slope, parameters, [along], retain_graph=True, materialize_grads=True
