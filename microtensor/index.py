@@ -599,6 +599,11 @@ Flatten Unflatten
         "microtensor.nn.fold": """
 Fold Unfold
 """,
+        "microtensor.nn.lazy_modules": """
+LazyBatchNorm1d LazyBatchNorm2d LazyBatchNorm3d LazyConv1d LazyConv2d LazyConv3d
+LazyConvTranspose1d LazyConvTranspose2d LazyConvTranspose3d LazyInstanceNorm1d
+LazyInstanceNorm2d LazyInstanceNorm3d LazyLinear
+""",
         "microtensor.nn.learned_activations": """
 APL PReLU RReLU SReLU Snake SoftExponential StarReLU
 """,
@@ -627,7 +632,7 @@ ReplicationPad3d ZeroPad1d ZeroPad2d ZeroPad3d
 DataParallel
 """,
         "microtensor.nn.parameter": """
-Parameter
+Buffer Parameter
 """,
         "microtensor.nn.parameter_containers": """
 ParameterDict ParameterList
@@ -652,6 +657,9 @@ Embedding EmbeddingBag
         "microtensor.nn.transformer": """
 Transformer TransformerDecoder TransformerDecoderLayer TransformerEncoder
 TransformerEncoderLayer
+""",
+        "microtensor.nn.uninitialized": """
+UninitializedBuffer UninitializedParameter
 """,
     },
     "microtensor.nn.losses": {
