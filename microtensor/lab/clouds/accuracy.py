@@ -60,7 +60,7 @@ def accuracy(
 
     Example:
         >>> from microtensor.lab.clouds import Plan
-        >>> plan = Plan(sizes=(1, 16, None), rates=(0.03, 0.3, 1.0), epochs=3, tunings=1, runs=2)
+        >>> plan = Plan(sizes=(8, 64, None), rates=(0.3, 1.0), epochs=2, tunings=1, runs=2)
         >>> len(accuracy("moons", plan, jobs=1).verdicts)
         3
     """

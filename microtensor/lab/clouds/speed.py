@@ -61,9 +61,9 @@ def speed(
 
     Example:
         >>> from microtensor.lab.clouds import Plan
-        >>> plan = Plan(sizes=(1, 16, None), rates=(0.03, 0.3, 1.0), epochs=3, tunings=1, runs=2)
+        >>> plan = Plan(sizes=(8, 64, None), rates=(0.3, 1.0), epochs=2, tunings=1, runs=2)
         >>> speed("moons", plan, target=0.5, jobs=1).table.records[0]["size"]
-        1
+        8
     """
     plan = plan or (Plan.quick() if quick else Plan())
     done = sweep(data, plan, target=target, seed=seed, jobs=jobs)
