@@ -19,7 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from microtensor import optim  # noqa: E402
+from microtensor import lab, optim  # noqa: E402
 from microtensor.autograd import walk  # noqa: E402, F401 - which declares backward
 from microtensor.ops import (  # noqa: E402
     Op,
@@ -390,6 +390,42 @@ def optimizers_page() -> str:
     return "\n".join([*parts, ""])
 
 
+def plain_summary(offered: Callable[..., Any]) -> str:
+    """Give a summary without the roles by which docstrings refer to each other."""
+    return re.sub(r":\w+:(`[^`]+`)", r"\1", summary(offered))
+
+
+def called(name: str, function: Callable[..., Any]) -> str:
+    """Give a call as one writes it, with the names of all arguments."""
+    signature = inspect.signature(function)
+    plain = [p.replace(annotation=p.empty, default=p.empty) for p in signature.parameters.values()]
+    return f"`{name}{signature.replace(parameters=plain, return_annotation=signature.empty)}`"
+
+
+def laboratory_page() -> str:
+    """Give the page that lists what the laboratory offers."""
+    offered = [(name, getattr(lab, name)) for name in lab.__all__]
+    clouds = [(f"clouds.{name}", getattr(lab.clouds, name)) for name in lab.clouds.__all__]
+    functions = [(name, each) for name, each in offered if inspect.isfunction(each)]
+    measured = [(name, each) for name, each in clouds if inspect.isfunction(each)]
+    kinds = [(name, each) for name, each in offered + clouds if inspect.isclass(each)]
+    parts = [
+        "# The laboratory\n",
+        f"<!-- {NOTICE.replace('microtensor/ops', 'microtensor/lab')} -->\n",
+        "`from microtensor import lab`; it needs the extra `lab`. An experiment returns a "
+        "`Result`: `.figure`, `.table`, `.verdict` (*holds*, *fails* or *unresolved*, with the "
+        "number, its interval and the command that repeats it), `.save(folder)`; notebooks show "
+        "it. `python -m microtensor.lab report` runs them all and writes one page. Docstrings "
+        "have the arguments, what is raised, and examples.\n",
+    ]
+    for title, listed in (("Experiments and data", functions), ("The clouds", measured)):
+        rows = [table_row(called(name, each), plain_summary(each)) for name, each in listed]
+        parts += [f"## {title}\n", "| call | what it does |", "|---|---|", *rows, ""]
+    rows = [table_row(f"`{name}`", plain_summary(each)) for name, each in kinds]
+    parts += ["## What they take and return\n", "| class | what it is |", "|---|---|", *rows, ""]
+    return "\n".join(parts)
+
+
 def outputs() -> dict[Path, str]:
     """Give every derived file and what it should contain."""
     package = ROOT / "microtensor"
@@ -402,6 +438,7 @@ def outputs() -> dict[Path, str]:
         package / "ops" / "methods.pyi": stub_methods(),
         ROOT / "docs" / "ops.md": reference_page(),
         ROOT / "docs" / "optimizers.md": optimizers_page(),
+        ROOT / "docs" / "laboratory.md": laboratory_page(),
     }
 
 
