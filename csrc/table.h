@@ -6,6 +6,8 @@
  *   MT_UNARY(name)         y = name(x, p, q), a body in activations*.inc or arithmetic.inc
  *   MT_BINARY(name)        y = name(a, b, p, q), likewise
  *   MT_ACTIVATION(name)    a unary row and the binary one of its gradient, name_backward
+ *   MT_ACTIVATION_SCALED(name)
+ *                          the same; its p is a scale that is 1 unless said otherwise
  *   MT_PERIODIC(name, frequency)
  *                          the same of sine and cosine of frequency * x, in activations_periodic.inc
  *   MT_GATED(name, gate, saved)
@@ -33,6 +35,12 @@
 #ifndef MT_BINARY
 #define MT_BINARY(name)
 #endif
+#ifndef MT_UNARY_SCALED
+#define MT_UNARY_SCALED(name) MT_UNARY(name)
+#endif
+#define MT_ACTIVATION_SCALED(name)                                                                 \
+    MT_UNARY_SCALED(name)                                                                          \
+    MT_BINARY(name##_backward)
 #define MT_ACTIVATION(name)                                                                        \
     MT_UNARY(name)                                                                                 \
     MT_BINARY(name##_backward)
@@ -91,8 +99,8 @@ MT_ACTIVATION(gaussian)
 MT_ACTIVATION(bent_identity)
 MT_ACTIVATION(elu)
 MT_ACTIVATION(selu)
-MT_ACTIVATION(celu)
-MT_ACTIVATION(softplus)
+MT_ACTIVATION_SCALED(celu)
+MT_ACTIVATION_SCALED(softplus)
 MT_ACTIVATION(logsigmoid)
 MT_ACTIVATION(tanhshrink)
 MT_ACTIVATION(gelu)
@@ -176,8 +184,10 @@ MT_STEP_WHOLE(adafactor, 3, 1)
 MT_STEP_WHOLE(muon, 5, 1)
 
 #undef MT_UNARY
+#undef MT_UNARY_SCALED
 #undef MT_BINARY
 #undef MT_ACTIVATION
+#undef MT_ACTIVATION_SCALED
 #undef MT_PERIODIC
 #undef MT_GATED
 #undef MT_LEARNED

@@ -44,7 +44,8 @@ def rows_of_table(kind: str) -> list[str]:
 
 # Rows with a number as one operand have no name of their own in Python.
 PLAIN = [name for name in rows_of_table("MT_UNARY") if "number" not in name]
-ACTIVATION_ROWS = rows_of_table("MT_ACTIVATION") + rows_of_table("MT_PERIODIC")
+ACTIVATION_KINDS = ("MT_ACTIVATION", "MT_ACTIVATION_SCALED", "MT_PERIODIC")
+ACTIVATION_ROWS = [name for kind in ACTIVATION_KINDS for name in rows_of_table(kind)]
 UNARY = [*PLAIN, *ACTIVATION_ROWS]
 GRADIENTS = [f"{name}_backward" for name in ACTIVATION_ROWS]
 ARITHMETIC = rows_of_table("MT_BINARY")

@@ -74,6 +74,18 @@ def test_huge_logits_neither_overflow_nor_lose_the_small_part(implementation, dt
 
 @each_implementation
 @each_dtype
+@pytest.mark.parametrize("columns", [1, 7, 8, 9, 31, 32, 33, 40, 41, 100])
+def test_the_largest_element_is_found_wherever_it_stands(implementation, dtype, columns):
+    places = np.eye(columns, dtype=dtype)
+    x = dtype(2000) * places - dtype(3000)
+    np.testing.assert_array_equal(_run(implementation, "softmax", x), places)
+    np.testing.assert_array_equal(_run(implementation, "softmin", -x), places)
+    expected = np.where(places == 1, dtype(0), dtype(-2000))
+    np.testing.assert_array_equal(_run(implementation, "log_softmax", x), expected)
+
+
+@each_implementation
+@each_dtype
 @pytest.mark.parametrize("columns", [3, 40, 1100])
 def test_rows_with_nan_or_infinities(implementation, dtype, columns):
     x = numbers((6, columns), dtype)
@@ -95,7 +107,7 @@ def test_rows_with_nan_or_infinities(implementation, dtype, columns):
 @pytest.mark.parametrize("shape", [(40, 7), (3, 1500)])
 def test_the_output_may_be_an_input(implementation, dtype, shape):
     x, g = numbers(shape, dtype), numbers(shape, dtype, seed=1)
-    for name in ("softmax", "log_softmax"):
+    for name in ("softmax", "softmin", "log_softmax"):
         expected, own = _run(implementation, name, x), x.copy()
         IMPLEMENTATIONS[implementation][name](own, own)
         np.testing.assert_array_equal(own, expected)
