@@ -274,7 +274,7 @@ def _repeat(name: str, setting: Setting) -> str:
 
 def _compare(setting: Setting) -> Result:
     budget = Budget(
-        steps=100, every=10, rates=RATES[::2], draws=2, finalists=1, finalist_runs=2, runs=3
+        steps=60, every=10, rates=RATES[::2], draws=2, finalists=1, finalist_runs=2, runs=3
     )
     if setting.quick:
         return compare(
